@@ -1,0 +1,291 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The dataflow IR: layers joined by named streams, all of it frozen.
+
+A :class:`Graph` is a value. A pass takes one and returns another; nothing is changed
+in place. Big arrays (weights, thresholds) live in ``Graph.tensors`` under the hash of
+their contents, so that graphs stay small to print and cheap to copy.
+"""
+
+import dataclasses
+import hashlib
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+
+IntArray = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ElementType:
+    """The integers that one element of a stream can be.
+
+    The wire carries a *code*; the integer that the network means is
+    ``step * code + offset``. Unsigned levels have step 1 and offset 0, signed ones are
+    offset-binary (offset −2^(b−1)), bipolar ones have step 2 and offset −1.
+
+    Parameters
+    ----------
+    bits
+        Width of a code on the wire.
+    low, high
+        Smallest and largest code. A negative `low` means two's complement.
+    step, offset
+        Value of a code, see above.
+    """
+
+    bits: int
+    low: int
+    high: int
+    step: int = 1
+    offset: int = 0
+
+    @classmethod
+    def unsigned(cls, high: int, *, step: int = 1, offset: int = 0) -> Self:
+        """Make the type of the codes 0 … `high`, no wider than they need."""
+        bits = max(1, high.bit_length())
+        return cls(bits=bits, low=0, high=high, step=step, offset=offset)
+
+    @classmethod
+    def signed(cls, low: int, high: int) -> Self:
+        """Make the two's-complement type of `low` … `high`, no wider than needed."""
+        bits = max((-low - 1).bit_length() if low < 0 else 0, high.bit_length()) + 1
+        return cls(bits=bits, low=min(low, -1), high=high)
+
+    @property
+    def is_signed(self) -> bool:
+        """Whether the wire carries two's complement."""
+        return self.low < 0
+
+    def values(self, codes: IntArray) -> IntArray:
+        """Turn codes into the integers that they mean."""
+        return self.step * codes + self.offset
+
+    def codes(self, values: IntArray) -> IntArray:
+        """Turn integers into codes; the inverse of :meth:`values`."""
+        return (values - self.offset) // self.step
+
+
+BIPOLAR = ElementType.unsigned(1, step=2, offset=-1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stream:
+    """One valid/ready connection.
+
+    Parameters
+    ----------
+    name
+        Name of the producing quantizer or tensor; on every rung the same.
+    shape
+        Elements of one frame, channels last.
+    type
+        What one element can be.
+    beat
+        Elements per transfer.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    type: ElementType
+    beat: int = 1
+
+    @property
+    def elements(self) -> int:
+        """Elements of one frame."""
+        return math.prod(self.shape)
+
+    @property
+    def beats(self) -> int:
+        """Transfers of one frame."""
+        return self.elements // self.beat
+
+    @property
+    def width(self) -> int:
+        """Wires of one transfer."""
+        return self.beat * self.type.bits
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layer:
+    """A node of the graph.
+
+    Parameters
+    ----------
+    name
+        Identity of the layer on every rung, in every report and every error.
+    inputs, outputs
+        Names of the streams read and written.
+    """
+
+    name: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mvau(Layer):
+    """A matrix-vector-activation unit with 1-bit weights.
+
+    Parameters
+    ----------
+    rows, columns
+        Output channels (MH) and inputs (MW).
+    pe, simd
+        Rows and columns in parallel; each divides its dimension.
+    weights
+        Key of the signs, bool of shape (rows, columns); True is +1.
+    thresholds
+        Key of the thresholds, int64 of shape (rows, steps), sorted along a row;
+        None where the layer emits its accumulators.
+    bias
+        Key of what is added to the accumulator, int64 of shape (rows,); only where
+        `thresholds` is None.
+    accumulator
+        Type of the accumulator that thresholds are compared with. Before
+        "absorb-offsets" it is the dot product of the integers that the codes mean;
+        after it, the weighted popcount S of the XNOR datapath, which is unsigned.
+    popcount
+        Whether `thresholds`, `bias` and `accumulator` are in terms of S.
+    shift
+        The emitted accumulator is ``(S << shift) + bias``; 1 for a bipolar input.
+    datapath
+        Formulation of the popcount; "plain" is any device's.
+    weight_store
+        Memory that holds the weights: "lut" or "block".
+    """
+
+    rows: int
+    columns: int
+    weights: str
+    thresholds: str | None = None
+    bias: str | None = None
+    accumulator: ElementType
+    popcount: bool = False
+    shift: int = 0
+    pe: int = 1
+    simd: int = 1
+    datapath: str = "plain"
+    weight_store: str = "block"
+
+    @property
+    def synapse_folds(self) -> int:
+        """Cycles of one group of rows (SF)."""
+        return self.columns // self.simd
+
+    @property
+    def neuron_folds(self) -> int:
+        """Groups of rows (NF)."""
+        return self.rows // self.pe
+
+    @property
+    def cycles(self) -> int:
+        """Cycles of one frame."""
+        return self.synapse_folds * self.neuron_folds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Thresholding(Layer):
+    """Count, element by element, how many thresholds the input's code reaches.
+
+    Parameters
+    ----------
+    channels
+        Length of the last dimension of the stream.
+    thresholds
+        Key of the thresholds on the input's *code*, int64 of shape (channels, steps).
+    pe
+        Elements per beat; divides `channels`.
+    """
+
+    channels: int
+    thresholds: str
+    pe: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fork(Layer):
+    """Copy one stream to several."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Add(Layer):
+    """Add two streams of one shape, element by element, as integers."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WidthConverter(Layer):
+    """Change the elements per beat of a stream (DWC)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fifo(Layer):
+    """Hold up to `depth` beats of a stream."""
+
+    depth: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Graph:
+    """Layers in topological order, joined by streams.
+
+    Parameters
+    ----------
+    layers
+        Every layer after the ones that feed it.
+    streams
+        All streams, by name.
+    input, output
+        Names of the streams at the ends.
+    tensors
+        Weights and thresholds, by the hash of their contents.
+    """
+
+    layers: tuple[Layer, ...]
+    streams: Mapping[str, Stream]
+    input: str
+    output: str
+    tensors: Mapping[str, npt.NDArray[np.generic]] = field(
+        default_factory=lambda: MappingProxyType({}), repr=False
+    )
+
+    def producer(self, stream: str) -> Layer | None:
+        """Find the layer that writes `stream`; None for the graph's input."""
+        return next((n for n in self.layers if stream in n.outputs), None)
+
+    def consumers(self, stream: str) -> Iterator[Layer]:
+        """Go through the layers that read `stream`."""
+        return (n for n in self.layers if stream in n.inputs)
+
+    def mvaus(self) -> Iterator[Mvau]:
+        """Go through the matrix layers, in order."""
+        return (n for n in self.layers if isinstance(n, Mvau))
+
+    def replace(self, **changes: object) -> Self:
+        """Copy the graph with some fields changed."""
+        return dataclasses.replace(self, **changes)  # type: ignore[arg-type]
+
+    def with_layers(self, changed: Mapping[str, Layer]) -> Self:
+        """Copy the graph with the layers of these names exchanged."""
+        return self.replace(layers=tuple(changed.get(n.name, n) for n in self.layers))
+
+    def with_tensor(self, array: npt.NDArray[np.generic]) -> tuple[Self, str]:
+        """Copy the graph with one more tensor; also return its key."""
+        key = tensor_key(array)
+        tensors = MappingProxyType({**self.tensors, key: array})
+        return self.replace(tensors=tensors), key
+
+
+def tensor_key(array: npt.NDArray[np.generic]) -> str:
+    """Hash the contents, the shape and the type of an array."""
+    head = f"{array.dtype.str}{array.shape}".encode()
+    return hashlib.sha256(head + np.ascontiguousarray(array).tobytes()).hexdigest()[:16]
+
+
+def divisors(n: int) -> tuple[int, ...]:
+    """List the divisors of `n`, ascending."""
+    return tuple(d for d in range(1, n + 1) if n % d == 0)
