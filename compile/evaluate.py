@@ -1,0 +1,226 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Evaluate ONNX graphs in float64, node by node, in the order they were handed in.
+
+This is the arithmetic of the numeric contract (docs/numeric-contract.md): each operand
+is the float64 of the float32 that the file stores, nothing is recomputed or fused.
+ONNX's own reference evaluator runs the standard operators; the four below are ours,
+because ONNX leaves their order of operations open or does not know them.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+from onnx import GraphProto, ModelProto, NodeProto, TensorProto, numpy_helper
+from onnx.reference import ReferenceEvaluator
+from onnx.reference.op_run import OpRun
+
+from hwgq.compile.onnx_file import QONNX_DOMAIN
+
+FloatArray = npt.NDArray[np.float64]
+
+_ROUNDING = {
+    "ROUND": np.round,  # half to even
+    "HALF_EVEN": np.round,
+    "CEIL": np.ceil,
+    "FLOOR": np.floor,
+    "UP": lambda x: np.sign(x) * np.ceil(np.abs(x)),
+    "DOWN": np.fix,
+    "HALF_UP": lambda x: np.sign(x) * np.floor(np.abs(x) + 0.5),
+    "HALF_DOWN": lambda x: np.sign(x) * np.ceil(np.abs(x) - 0.5),
+}
+ROUNDING_MODES = frozenset(_ROUNDING)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rounding:
+    """How a QONNX ``Quant`` makes integers.
+
+    Parameters
+    ----------
+    bits, signed, narrow
+        Its width, and which end of the range it leaves out.
+    mode
+        QONNX's name of the rounding; ``"ROUND"`` is half to even.
+    """
+
+    bits: int
+    signed: bool
+    narrow: bool
+    mode: str = "ROUND"
+
+    @property
+    def bipolar(self) -> bool:
+        """Whether it has −1 and +1 alone: what qonnx makes of one signed bit."""
+        return self.bits == 1 and self.signed
+
+    @property
+    def bounds(self) -> tuple[int, int]:
+        """Smallest and largest integer."""
+        if self.bipolar:
+            return -1, 1
+        if self.signed:
+            half: int = 2 ** (self.bits - 1)
+            return -half + self.narrow, half - 1
+        return 0, 2**self.bits - 1 - self.narrow
+
+    def integers(
+        self, x: FloatArray, scale: npt.ArrayLike, zero_point: npt.ArrayLike
+    ) -> FloatArray:
+        """Round in QONNX's order: divide, add the zero point, clip, round."""
+        scaled = x / np.asarray(scale) + np.asarray(zero_point)
+        if self.bipolar:
+            return np.where(scaled >= 0, 1.0, -1.0)
+        rounded: FloatArray = _ROUNDING[self.mode.upper()](
+            np.clip(scaled, *self.bounds)
+        )
+        return rounded
+
+
+def count_thresholds(
+    x: FloatArray, thresholds: FloatArray, axis: int = 1
+) -> FloatArray:
+    """Count, per element, the thresholds of its channel that it reaches."""
+    channels_last = np.moveaxis(x, axis, -1)[..., np.newaxis]
+    counts = np.count_nonzero(channels_last >= thresholds, axis=-1)
+    return np.moveaxis(counts.astype(np.float64), -1, axis)
+
+
+class BatchNormalization(OpRun):
+    """Batch normalization with running statistics, in the contract's order."""
+
+    op_domain = ""
+
+    def _run(
+        self,
+        x: FloatArray,
+        gamma: FloatArray,
+        beta: FloatArray,
+        mean: FloatArray,
+        variance: FloatArray,
+        epsilon: float = 1e-5,
+        **_: Any,
+    ) -> tuple[FloatArray]:
+        shape = (1, -1) + (1,) * (x.ndim - 2)
+        gamma, beta, mean, variance = (
+            v.reshape(shape) for v in (gamma, beta, mean, variance)
+        )
+        normal = (x - mean) / np.sqrt(variance + epsilon)
+        return (normal * gamma + beta,)
+
+
+class Quant(OpRun):
+    """QONNX's uniform quantizer."""
+
+    op_domain = QONNX_DOMAIN
+
+    def _run(
+        self,
+        x: FloatArray,
+        scale: FloatArray,
+        zero_point: FloatArray,
+        bits: FloatArray,
+        *,
+        signed: int,
+        narrow: int,
+        rounding_mode: str = "ROUND",
+    ) -> tuple[FloatArray]:
+        rounding = Rounding(
+            bits=int(bits), signed=bool(signed), narrow=bool(narrow), mode=rounding_mode
+        )
+        return ((rounding.integers(x, scale, zero_point) - zero_point) * scale,)
+
+
+class BipolarQuant(OpRun):
+    """QONNX's sign; zero counts as positive."""
+
+    op_domain = QONNX_DOMAIN
+
+    def _run(self, x: FloatArray, scale: FloatArray) -> tuple[FloatArray]:
+        return (np.where(x >= 0, 1.0, -1.0) * scale,)
+
+
+class MultiThreshold(OpRun):
+    """QONNX's thresholds, compared with ``>=``."""
+
+    op_domain = QONNX_DOMAIN
+
+    def _run(
+        self,
+        x: FloatArray,
+        thresholds: FloatArray,
+        *,
+        out_scale: float = 1.0,
+        out_bias: float = 0.0,
+        data_layout: str = "",
+        **_: Any,
+    ) -> tuple[FloatArray]:
+        axis = data_layout.index("C") if "C" in data_layout else 1
+        return (out_scale * count_thresholds(x, thresholds, axis) + out_bias,)
+
+
+class Float64:
+    """A graph whose every real number is a float64.
+
+    Parameters
+    ----------
+    nodes
+        Nodes in topological order.
+    initializers
+        Constants by name; real ones are widened.
+    inputs, outputs
+        Names of the tensors fed and fetched.
+    opset
+        Version of the standard operators.
+    """
+
+    def __init__(
+        self,
+        nodes: Sequence[NodeProto],
+        initializers: Mapping[str, npt.NDArray[Any]],
+        inputs: Sequence[str],
+        outputs: Sequence[str],
+        opset: int,
+    ) -> None:
+        self._outputs = list(outputs)
+        model = make_model(nodes, initializers, inputs, outputs, opset)
+        operators = [BatchNormalization, Quant, BipolarQuant, MultiThreshold]
+        self._evaluator = ReferenceEvaluator(model, new_ops=operators)
+
+    def run(self, **feeds: npt.NDArray[Any]) -> dict[str, FloatArray]:
+        """Evaluate the outputs on inputs given by name."""
+        widened = {k: v.astype(np.float64) for k, v in feeds.items()}
+        with np.errstate(all="ignore"):
+            results = self._evaluator.run(self._outputs, widened)
+        return dict(zip(self._outputs, results, strict=True))
+
+
+def make_model(
+    nodes: Sequence[NodeProto],
+    initializers: Mapping[str, npt.NDArray[Any]],
+    inputs: Sequence[str],
+    outputs: Sequence[str],
+    opset: int,
+) -> ModelProto:
+    """Assemble nodes and the constants that they read into a float64 network."""
+    read = {name for node in nodes for name in node.input} | set(outputs)
+    graph = GraphProto(name="hwgq", node=nodes)
+    for name, value in initializers.items():
+        if name in read:
+            graph.initializer.append(numpy_helper.from_array(widen(value), name))
+    for name, ends in ((graph.input, inputs), (graph.output, outputs)):
+        for end in ends:
+            name.append(onnx.helper.make_tensor_value_info(end, TensorProto.DOUBLE, None))
+    versions = [
+        onnx.helper.make_opsetid("", opset),
+        onnx.helper.make_opsetid(QONNX_DOMAIN, 1),
+    ]
+    return onnx.helper.make_model(graph, opset_imports=versions, ir_version=8)
+
+
+def widen(value: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Turn real numbers into float64; leave integers as they are."""
+    return value.astype(np.float64) if value.dtype.kind == "f" else value

@@ -1,0 +1,213 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Write a network in one form: no defaults left open, one operator for one thing.
+
+The result computes, node by node, what the network as handed in computes: a product
+stays a product and a division a division, because each rounds in its own way.
+"""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import onnx
+from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto
+from onnx.numpy_helper import from_array, to_array
+
+from hwgq.compile.onnx_file import QONNX_ALIASES, QONNX_DOMAIN
+from hwgq.errors import NetworkError, UnsupportedLayerError, shorten
+
+_FLOATS = (TensorProto.FLOAT, TensorProto.DOUBLE)
+
+
+def normalize(model: ModelProto) -> ModelProto:
+    """Copy a checked network into the form that the later passes read.
+
+    Parameters
+    ----------
+    model
+        What :func:`hwgq.compile.onnx_file.load_network` returned.
+
+    Returns
+    -------
+    ModelProto
+        The same function of its input, without ``Constant``, ``Identity``,
+        ``Dropout``, ``Cast`` and ``Gemm``, every attribute written out, every node
+        with a name of its own that fits to print.
+    """
+    result = ModelProto()
+    result.CopyFrom(model)
+    _normalize_domains(result)
+    nodes = [n for node in result.graph.node for n in _rewrite(node, result.graph)]
+    nodes = _drop_pass_through(nodes, result.graph)
+    opset = opset_of(result)
+    for node in nodes:
+        _write_defaults(node, opset)
+    _name_nodes(nodes)
+    del result.graph.node[:]
+    result.graph.node.extend(nodes)
+    return result
+
+
+def opset_of(model: ModelProto) -> int:
+    """Give the version of the standard operators that a network uses."""
+    return max((o.version for o in model.opset_import if o.domain == ""), default=13)
+
+
+def attribute_values(node: NodeProto) -> dict[str, object]:
+    """Read a node's attributes, texts as `str`."""
+    values = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
+    return {k: v.decode() if isinstance(v, bytes) else v for k, v in values.items()}
+
+
+def _normalize_domains(model: ModelProto) -> None:
+    for node in model.graph.node:
+        if node.domain == "ai.onnx":
+            node.domain = ""
+        elif node.domain in QONNX_ALIASES:
+            node.domain = QONNX_DOMAIN
+    opset = max(
+        (o.version for o in model.opset_import if o.domain in ("", "ai.onnx")),
+        default=13,
+    )
+    del model.opset_import[:]
+    model.opset_import.append(onnx.helper.make_opsetid("", opset))
+    model.opset_import.append(onnx.helper.make_opsetid(QONNX_DOMAIN, 1))
+
+
+def _rewrite(node: NodeProto, graph: GraphProto) -> Iterator[NodeProto]:
+    rewrite = _REWRITES.get(node.op_type)
+    return rewrite(node, graph) if rewrite else iter((node,))
+
+
+def _constant_to_initializer(
+    node: NodeProto, graph: GraphProto
+) -> Iterator[NodeProto]:
+    values = attribute_values(node)
+    if len(values) != 1:
+        raise NetworkError(node.name, "is a Constant without one value", "Export again")
+    ((name, value),) = values.items()
+    if isinstance(value, TensorProto):
+        array = to_array(value)
+    elif name in ("value_float", "value_floats"):
+        array = np.asarray(value, np.float32)
+    elif name in ("value_int", "value_ints"):
+        array = np.asarray(value, np.int64)
+    else:
+        raise UnsupportedLayerError(
+            node.name, f"is a Constant with {name}", "Use a float or integer tensor"
+        )
+    graph.initializer.append(from_array(array, node.output[0]))
+    yield from ()
+
+
+def _gemm_to_matmul(node: NodeProto, graph: GraphProto) -> Iterator[NodeProto]:
+    values = attribute_values(node)
+    if values.get("transA", 0):
+        raise UnsupportedLayerError(
+            node.name, "is a Gemm with transA=1", "Transpose before it"
+        )
+    name = node.name or node.output[0]
+    left, right = node.input[0], node.input[1]
+
+    def make(op: str, inputs: list[str], output: str, **attributes: object) -> NodeProto:
+        return onnx.helper.make_node(op, inputs, [output], output, **attributes)
+
+    def constant(suffix: str, value: float) -> str:
+        key = f"{name}.{suffix}"
+        graph.initializer.append(from_array(np.float32(value), key))
+        return key
+
+    if values.get("transB", 0):
+        yield make("Transpose", [right], right := f"{name}.weights", perm=[1, 0])
+    steps: list[tuple[str, list[str]]] = [("MatMul", [right])]
+    if (alpha := values.get("alpha", 1.0)) != 1.0:
+        steps.append(("Mul", [constant("alpha", float(str(alpha)))]))
+    if len(node.input) > 2 and node.input[2]:
+        bias = node.input[2]
+        if (beta := values.get("beta", 1.0)) != 1.0:
+            scaled = f"{name}.bias"
+            yield make("Mul", [bias, constant("beta", float(str(beta)))], scaled)
+            bias = scaled
+        steps.append(("Add", [bias]))
+    for number, (op, operands) in enumerate(steps, 1):
+        last = number == len(steps)
+        output = node.output[0] if last else f"{name}.{op.lower()}"
+        step = make(op, [left, *operands], output)
+        step.name = name if op == "MatMul" else f"{name}.{op.lower()}"
+        yield step
+        left = output
+
+
+_REWRITES: dict[
+    str, Callable[[NodeProto, GraphProto], Iterator[NodeProto]]
+] = {"Constant": _constant_to_initializer, "Gemm": _gemm_to_matmul}
+
+
+def _drop_pass_through(nodes: list[NodeProto], graph: GraphProto) -> list[NodeProto]:
+    """Remove nodes that hand their first input on, and join what they separated."""
+    alias: dict[str, str] = {}
+    kept = []
+    for node in nodes:
+        for i, name in enumerate(node.input):
+            node.input[i] = alias.get(name, name)
+        if _passes_through(node, graph):
+            alias[node.output[0]] = node.input[0]
+        else:
+            kept.append(node)
+    output = graph.output[0].name
+    if output in alias:
+        _rename_tensor(kept, alias[output], output)
+    return kept
+
+
+def _passes_through(node: NodeProto, graph: GraphProto) -> bool:
+    values = attribute_values(node)
+    if node.op_type == "Dropout":
+        if len(node.input) > 2 and node.input[2]:
+            training = [to_array(t) for t in graph.initializer if t.name == node.input[2]]
+            if not training or np.any(training[0]):
+                raise UnsupportedLayerError(
+                    node.name, "is a Dropout in training mode", "Export in eval()"
+                )
+        return True
+    if node.op_type == "Cast":
+        if values.get("to") not in _FLOATS:
+            raise UnsupportedLayerError(
+                node.name, "casts to a type other than float", "Leave the cast out"
+            )
+        return True
+    if node.op_type == "BatchNormalization" and values.get("training_mode", 0):
+        raise UnsupportedLayerError(
+            node.name, "normalizes by the batch at hand", "Export in eval()"
+        )
+    return node.op_type == "Identity"
+
+
+def _rename_tensor(nodes: list[NodeProto], old: str, new: str) -> None:
+    for node in nodes:
+        for names in (node.input, node.output):
+            for i, name in enumerate(names):
+                if name == old:
+                    names[i] = new
+
+
+def _write_defaults(node: NodeProto, opset: int) -> None:
+    if node.domain:
+        return
+    schema = onnx.defs.get_schema(node.op_type, opset, "")
+    present = {a.name for a in node.attribute}
+    for name, attribute in schema.attributes.items():
+        default = attribute.default_value
+        if name not in present and default.type != AttributeProto.UNDEFINED:
+            node.attribute.append(default)
+
+
+def _name_nodes(nodes: list[NodeProto]) -> None:
+    seen: set[str] = set()
+    for node in nodes:
+        name = base = shorten(node.name or node.output[0])
+        count = 1
+        while name in seen:
+            count += 1
+            name = f"{base}#{count}"
+        seen.add(name)
+        node.name = name
