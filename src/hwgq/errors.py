@@ -67,6 +67,10 @@ class BuildError(HwgqError):
     """A design does not fit its device or misses its clock."""
 
 
+class SimulationError(HwgqError):
+    """A simulated design lacks a memory image or stops moving."""
+
+
 class TransportError(HwgqError):
     """A board does not answer, or its answer is not to be trusted."""
 
