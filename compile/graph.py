@@ -26,7 +26,7 @@ class ElementType:
 
     The wire carries a *code*; the integer that the network means is
     ``step * code + offset``. Unsigned levels have step 1 and offset 0, signed ones are
-    offset-binary (offset −2^(b−1)), bipolar ones have step 2 and offset −1.
+    offset-binary (offset -2^(b-1)), bipolar ones have step 2 and offset -1.
 
     Parameters
     ----------

@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Exact integer emulation of a graph, fast enough for whole data sets.
+
+Emulation reads the graph alone: the very weights and thresholds that become memory
+images. Where the datapath is a popcount it is computed as one, by XNOR on packed bit
+planes; before that pass, as plain integer dot products. The two share no arithmetic.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from hwgq.compile import kernels
+from hwgq.compile.graph import (
+    Add,
+    Fifo,
+    Fork,
+    Graph,
+    IntArray,
+    Layer,
+    Mvau,
+    Stream,
+    Thresholding,
+    WidthConverter,
+)
+from hwgq.compile.popcount import BoolArray
+from hwgq.errors import DataError
+
+
+def emulate(graph: Graph, codes: IntArray) -> dict[str, IntArray]:
+    """Run frames through the graph.
+
+    Parameters
+    ----------
+    graph
+        A graph after any pass.
+    codes
+        Codes of the input stream, shape (frames, *input shape).
+
+    Returns
+    -------
+    Codes of every stream by name, shape (frames, *stream shape).
+
+    Raises
+    ------
+    DataError
+        If `codes` has another shape or codes outside the input's range.
+    """
+    entry = graph.streams[graph.input]
+    _check_input(entry, codes)
+    known = {graph.input: codes.astype(np.int64, copy=False)}
+    for layer in graph.layers:
+        results = emulate_layer(graph, layer, [known[name] for name in layer.inputs])
+        known.update(zip(layer.outputs, results, strict=True))
+    return known
+
+
+def emulate_layer(
+    graph: Graph, layer: Layer, inputs: Sequence[IntArray]
+) -> tuple[IntArray, ...]:
+    """Run one layer alone.
+
+    Parameters
+    ----------
+    graph
+        The graph that the layer is of.
+    layer
+        The layer.
+    inputs
+        Codes of each of its input streams, shape (frames, *stream shape).
+
+    Returns
+    -------
+    Codes of each of its output streams, likewise.
+    """
+    streams = [graph.streams[name] for name in layer.inputs]
+    match layer:
+        case Mvau():
+            return (_mvau(graph, layer, inputs[0]),)
+        case Thresholding():
+            thresholds = graph.tensors[layer.thresholds].astype(np.int64)
+            flat = inputs[0].reshape(-1, layer.channels)
+            return (kernels.count_reached(flat, thresholds).reshape(inputs[0].shape),)
+        case Add():
+            total = sum(s.type.values(c) for s, c in zip(streams, inputs, strict=True))
+            return (graph.streams[layer.outputs[0]].type.codes(np.asarray(total)),)
+        case Fork() | WidthConverter() | Fifo():
+            return (inputs[0],) * len(layer.outputs)
+    raise TypeError(f"no emulation of {type(layer).__name__}")
+
+
+def disagreements(
+    expected: Mapping[str, IntArray], got: Mapping[str, IntArray]
+) -> dict[str, tuple[int, tuple[int, ...] | None]]:
+    """Compare streams that both sides know.
+
+    Parameters
+    ----------
+    expected, got
+        Codes by stream name, shape (frames, *stream shape).
+
+    Returns
+    -------
+    For each stream in `expected` that is in `got`, in its order, the number of unequal
+    integers and the index of the first, (frame, *element), or None.
+    """
+    return {
+        name: _first_difference(expected[name], got[name])
+        for name in expected
+        if name in got
+    }
+
+
+def _first_difference(a: IntArray, b: IntArray) -> tuple[int, tuple[int, ...] | None]:
+    if a.shape != b.shape:
+        return max(a.size, b.size), (min(len(a), len(b)),)
+    wrong = np.argwhere(a != b)
+    return len(wrong), tuple(int(i) for i in wrong[0]) if len(wrong) else None
+
+
+def _check_input(entry: Stream, codes: IntArray) -> None:
+    if codes.shape[1:] != entry.shape:
+        raise DataError(
+            entry.name,
+            f"frames have shape {codes.shape[1:]}, the network takes {entry.shape}",
+            "Give an array of shape (frames, *network input)",
+        )
+    low, high = entry.type.low, entry.type.high
+    if codes.size and (codes.min() < low or codes.max() > high):
+        raise DataError(
+            entry.name,
+            f"codes reach from {codes.min()} to {codes.max()}, not {low} to {high}",
+            "Scale the input to the integers that the network was trained on",
+        )
+
+
+def _mvau(graph: Graph, layer: Mvau, codes: IntArray) -> IntArray:
+    stream = graph.streams[layer.inputs[0]]
+    weights = graph.tensors[layer.weights].astype(np.bool_)
+    vectors = codes.reshape(-1, layer.columns)
+    if layer.popcount:
+        planes = kernels.pack_planes(vectors, stream.type.bits)
+        sums = kernels.popcounts(planes, pack_flips(weights))
+    else:
+        sums = _dot_products(stream.type.values(vectors), weights)
+    if layer.thresholds is not None:
+        thresholds = graph.tensors[layer.thresholds].astype(np.int64)
+        sums = kernels.count_reached(sums, thresholds)
+    else:
+        sums = sums << layer.shift
+        if layer.bias is not None:
+            sums = sums + graph.tensors[layer.bias].astype(np.int64)
+    return sums.reshape(len(codes), *graph.streams[layer.outputs[0]].shape)
+
+
+def _dot_products(values: IntArray, weights: BoolArray) -> IntArray:
+    signs = np.where(weights, 1.0, -1.0)
+    # BLAS is exact here: float64 holds every partial sum of integers below 2^53.
+    return (values.astype(np.float64) @ signs.T).astype(np.int64)
+
+
+def pack_flips(weights: BoolArray) -> kernels.WordArray:
+    """Pack inverted signs, shape (rows, columns), to words, zero beyond the last."""
+    return kernels.pack_planes((~weights).astype(np.int64), 1)[:, 0]

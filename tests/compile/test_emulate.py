@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: Apache-2.0
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from hwgq.compile.emulate import disagreements, emulate
+from hwgq.compile.graph import (
+    Add,
+    ElementType,
+    Fifo,
+    Fork,
+    Graph,
+    Stream,
+    Thresholding,
+    WidthConverter,
+)
+from hwgq.compile.passes.absorb_offsets import absorb_offsets
+from hwgq.errors import DataError
+from tests.compile.graphs import random_codes, random_mlp
+
+
+def residual_graph() -> Graph:
+    """Fork an input, threshold one branch, add, threshold the sum."""
+    four = ElementType.unsigned(3)
+    two = ElementType.unsigned(1, step=2, offset=-1)
+    total = ElementType.unsigned(6, offset=-1)
+    streams = [
+        Stream(name=name, shape=(2, 3), type=element, beat=3)
+        for name, element in {
+            "in": four, "skip": four, "branch": four, "sign": two, "held": two,
+            "sum": total, "out": two,
+        }.items()
+    ]  # fmt: skip
+    return Graph(
+        layers=(
+            Fork(name="fork", inputs=("in",), outputs=("skip", "branch")),
+            Thresholding(
+                name="quantize",
+                inputs=("branch",),
+                outputs=("sign",),
+                channels=3,
+                thresholds="t1",
+            ),
+            Fifo(name="fifo", inputs=("sign",), outputs=("held",), depth=4),
+            Add(name="add", inputs=("skip", "held"), outputs=("sum",)),
+            Thresholding(
+                name="requantize",
+                inputs=("sum",),
+                outputs=("out",),
+                channels=3,
+                thresholds="t2",
+            ),
+        ),
+        streams={s.name: s for s in streams},
+        input="in",
+        output="out",
+        tensors={
+            "t1": np.array([[1], [2], [4]]),
+            "t2": np.array([[1], [3], [5]]),
+        },
+    )
+
+
+def test_a_fork_and_an_add_made_by_hand_are_emulated() -> None:
+    codes = np.array([[[0, 1, 2], [3, 3, 3]], [[1, 2, 0], [2, 0, 1]]])
+    got = emulate(residual_graph(), codes)
+    signs = (codes >= np.array([1, 2, 4])).astype(int)
+    np.testing.assert_array_equal(got["sign"], signs)
+    values = codes + (2 * signs - 1)
+    np.testing.assert_array_equal(got["sum"], values + 1)
+    np.testing.assert_array_equal(got["out"], values + 1 >= np.array([1, 3, 5]))
+
+
+def test_repacking_does_not_change_a_stream() -> None:
+    stream = Stream(name="a", shape=(6,), type=ElementType.unsigned(3), beat=2)
+    streams = {"a": stream, "b": stream}
+    layer = WidthConverter(name="dwc", inputs=("a",), outputs=("b",))
+    graph = Graph(layers=(layer,), streams=streams, input="a", output="b")
+    codes = random_codes(graph, 4)
+    np.testing.assert_array_equal(emulate(graph, codes)["b"], codes)
+
+
+def test_an_image_is_flattened_for_the_first_layer() -> None:
+    graph = random_mlp(1, (64, 4))
+    image = Stream(name="image", shape=(8, 8), type=graph.streams["image"].type)
+    square = graph.replace(streams={**graph.streams, "image": image})
+    codes = random_codes(square, 5)
+    flat = emulate(graph, codes.reshape(5, 64))[graph.output]
+    np.testing.assert_array_equal(emulate(square, codes)[graph.output], flat)
+
+
+@pytest.mark.parametrize(
+    ("codes", "message"),
+    [
+        (
+            np.zeros((2, 5), dtype=np.int64),
+            r"frames have shape \(5,\), .* takes \(4,\)",
+        ),
+        (np.full((2, 4), 17), "codes reach from 17 to 17, not 0 to 16"),
+        (np.full((2, 4), -1), "codes reach from -1 to -1, not 0 to 16"),
+    ],
+)
+def test_a_wrong_input_is_refused(codes: np.ndarray, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        emulate(random_mlp(1, (4, 2)), codes)
+
+
+def test_disagreements_are_counted_and_located() -> None:
+    a = np.arange(6).reshape(2, 3)
+    b = a.copy()
+    b[1, 2] = 0
+    found = disagreements({"x": a, "y": a, "z": a}, {"y": b, "x": a})
+    assert found == {"x": (0, None), "y": (1, (1, 2))}
+
+
+def test_one_changed_weight_changes_the_answers() -> None:
+    graph = absorb_offsets(random_mlp(9, (64, 64, 10)))
+    codes = random_codes(graph, 100)
+    key = next(graph.mvaus()).weights
+    weights = graph.tensors[key].copy()
+    weights[3, 5] ^= True
+    changed = graph.replace(tensors={**graph.tensors, key: weights})
+    found = disagreements(emulate(graph, codes), emulate(changed, codes))
+    count, first = found["layer0.out"]
+    assert count > 0
+    assert first is not None
+    assert first[1] == 3
+
+
+def test_a_whole_test_set_takes_seconds() -> None:
+    graph = absorb_offsets(random_mlp(2, (784, 64, 64, 64, 10), steps=3))
+    codes = random_codes(graph, 10_000)
+    emulate(graph, codes[:2])
+    start = time.perf_counter()
+    emulate(graph, codes)
+    assert time.perf_counter() - start < 5
+
+
+def test_emulation_imports_neither_torch_nor_finn_nor_onnx() -> None:
+    code = (
+        "import sys, hwgq.compile.emulate;"
+        "sys.exit(bool({'torch', 'finn', 'onnx', 'qonnx'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
