@@ -1,0 +1,276 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command `hwgq`: each verb is a thin call of one public function.
+
+What a verb needs is imported when it runs, so that `hwgq --help` is quick and a build
+never waits for torch.
+"""
+
+import sys
+from collections.abc import Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import hwgq
+from hwgq.errors import HwgqError
+from hwgq.show import show
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+)
+
+
+class Engine(StrEnum):
+    """What can run a compiled network."""
+
+    EMULATE = "emulate"
+    RTL = "rtl"
+
+
+class Rung(StrEnum):
+    """How far down `verify` goes."""
+
+    EMULATE = "emulate"
+    RTL = "rtl"
+
+
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+Recipe = Annotated[str, typer.Argument(help="A shipped recipe's name or a TOML file.")]
+Out = Annotated[Path | None, typer.Option(help="Folder to write.", show_default=False)]
+Seed = Annotated[int | None, typer.Option(help="Instead of the recipe's seed.")]
+Data = Annotated[Path | None, typer.Option(help="Folder or file with the data set.")]
+BoardName = Annotated[
+    str, typer.Option("--board", help="A board of `hwgq boards`, or a TOML file.")
+]
+Build = Annotated[Path, typer.Argument(help="Folder that `hwgq compile` wrote.")]
+
+
+@app.callback(invoke_without_command=True)
+def _hwgq(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and leave.")
+    ] = False,
+) -> None:
+    """Train networks with 1-bit weights and compile them to verified FPGA bitstreams.
+
+    `hwgq run digits --board icebreaker` goes the whole way; the verbs below are its
+    steps. A step whose inputs did not change is not run again.
+    """
+    if version:
+        typer.echo(hwgq.__version__)
+        raise typer.Exit
+
+
+@app.command()
+def train(
+    recipe: Recipe,
+    out: Out = None,
+    seed: Seed = None,
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Train a recipe's network, test it and export it to a run folder.
+
+    Example: `hwgq train digits --seed 1`
+    """
+    import hwgq.train
+
+    show({"run": hwgq.train.train(recipe, out=out, seed=seed, data=data)}, json=json)
+
+
+@app.command()
+def export(
+    run: Annotated[Path, typer.Argument(help="Folder that `hwgq train` wrote.")],
+    json: Json = False,
+) -> None:
+    """Write a trained network as QONNX, with samples to verify it by.
+
+    Example: `hwgq export runs/digits`
+    """
+    import hwgq.train
+
+    show({"network": hwgq.train.export(run)}, json=json)
+
+
+@app.command("compile")
+def compile_(
+    network: Annotated[Path, typer.Argument(help="QONNX file.")],
+    board: BoardName,
+    out: Out = None,
+    input_type: Annotated[
+        str | None, typer.Option(help="Integers that the network gets, as UINT8.")
+    ] = None,
+    input_scale: Annotated[
+        str | None, typer.Option(help="Value of the input integer 1, as 1/255.")
+    ] = None,
+    folding: Annotated[
+        Path | None, typer.Option(help="TOML file that pins PE and SIMD of layers.")
+    ] = None,
+    fps: Annotated[
+        float | None,
+        typer.Option(help="Frames/s to reach with as few lanes as may be."),
+    ] = None,
+    clock_mhz: Annotated[
+        float | None, typer.Option(help="Clock instead of the board's, in MHz.")
+    ] = None,
+    keep_stages: Annotated[
+        bool, typer.Option("--keep-stages", help="Keep the graph after every pass.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Compile a QONNX network to SystemVerilog for a board.
+
+    Examples: `hwgq compile runs/digits/network.onnx --board icebreaker`,
+    `hwgq compile mine.onnx --board ulx3s-85f --input-type UINT8 --input-scale 1/255`
+    """
+    import hwgq.compile
+
+    build = hwgq.compile.compile_network(
+        network,
+        board,
+        out=out,
+        input_type=input_type,
+        input_scale=input_scale,
+        folding=folding,
+        fps=fps,
+        clock_mhz=clock_mhz,
+        keep_stages=keep_stages,
+    )
+    show({"build": build}, json=json)
+
+
+@app.command()
+def simulate(
+    build: Build,
+    inputs: Annotated[Path, typer.Option(help="Frames, as .npy.")],
+    outputs: Annotated[Path, typer.Option(help="The network's outputs, as .npy.")],
+    engine: Annotated[Engine, typer.Option(help="What runs it.")] = Engine.EMULATE,
+    trace: Annotated[
+        Path | None, typer.Option(help="Waveform to write (engine rtl).")
+    ] = None,
+    stalls: Annotated[
+        int | None, typer.Option(help="Seed of stalls at both ends (engine rtl).")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Run a compiled network on frames of yours, in software or clock by clock.
+
+    Example: `hwgq simulate builds/digits-icebreaker --engine rtl --inputs x.npy
+    --outputs y.npy`
+    """
+    import hwgq.compile
+
+    report = hwgq.compile.simulate(
+        build,
+        engine=engine.value,
+        inputs=inputs,
+        outputs=outputs,
+        trace=trace,
+        stalls=stalls,
+    )
+    show(report, json=json)
+
+
+@app.command()
+def verify(
+    build: Build,
+    samples: Annotated[
+        Path | None, typer.Option(help="The samples.npz of a run.")
+    ] = None,
+    through: Annotated[Rung, typer.Option(help="The last rung.")] = Rung.RTL,
+    json: Json = False,
+) -> None:
+    """Prove the network, its integers and its hardware equal, layer by layer.
+
+    Example: `hwgq verify builds/digits-icebreaker`
+    """
+    import hwgq.compile
+
+    report = hwgq.compile.verify(build, samples=samples, through=through.value)
+    show(report, json=json)
+
+
+@app.command("build")
+def build_(build: Build, json: Json = False) -> None:
+    """Synthesize, place and route a compiled network, and write its bitstream.
+
+    Example: `hwgq build builds/digits-icebreaker`
+    """
+    import hwgq.boards
+
+    show(hwgq.boards.build(build), json=json)
+
+
+@app.command()
+def run(
+    recipe: Recipe,
+    board: BoardName,
+    seed: Seed = None,
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Go the whole way: train, export, compile, verify, build, summary.
+
+    Example: `hwgq run digits --board icebreaker`
+    """
+    import hwgq.run
+
+    show(hwgq.run.run(recipe, board, seed=seed, data=data), json=json)
+
+
+@app.command()
+def boards(json: Json = False) -> None:
+    """List the boards."""
+    import hwgq.boards
+
+    rows = [
+        {
+            "name": board.name,
+            "title": board.title,
+            "device": board.device,
+            "luts": board.resources.luts,
+            "block_rams": board.resources.block_rams,
+            "core_mhz": board.clock.core_mhz,
+        }
+        for board in map(hwgq.boards.load, hwgq.boards.names())
+    ]
+    show({"boards": rows}, json=json)
+
+
+@app.command()
+def passes(json: Json = False) -> None:
+    """List the compiler's passes, in their order, with what each ensures."""
+    from hwgq.compile.pipeline import PASSES
+
+    rows = [{"name": step.name, "ensures": step.ensures} for step in PASSES]
+    show({"passes": rows}, json=json)
+
+
+@app.command()
+def doctor(json: Json = False) -> None:
+    """Check what hwgq needs from this machine, and say how to mend it."""
+    from hwgq.doctor import checks
+
+    found = checks()
+    show({"checks": found}, json=json)
+    if not all(check.ok for check in found):
+        raise typer.Exit(1)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line.
+
+    Parameters
+    ----------
+    arguments
+        What comes after `hwgq`; by default what the user wrote there.
+    """
+    try:
+        app(arguments, prog_name="hwgq")
+    except HwgqError as error:
+        sys.exit(str(error))

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Results on standard output: the same facts as tables or as JSON."""
+
+import dataclasses
+import json as json_format
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import PurePath
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+
+def show(result: Any, *, json: bool) -> None:
+    """Print a result.
+
+    Parameters
+    ----------
+    result
+        A dataclass or mapping. Its sequences of dataclasses or mappings become tables,
+        everything else a line each.
+    json
+        Whether to print one JSON object instead, and nothing else.
+    """
+    facts = plain(result)
+    if json:
+        sys.stdout.write(json_format.dumps(facts, indent=2, allow_nan=False) + "\n")
+        return
+    console = Console(soft_wrap=True)
+    for name, value in facts.items():
+        if _is_table(value):
+            console.print(_table(name, value))
+        else:
+            console.print(Text(f"{_words(name)}: {_cell(value)}"), highlight=False)
+
+
+def plain(value: Any) -> Any:
+    """Turn dataclasses, paths and NumPy values into what JSON knows."""
+    match value:
+        case Mapping():
+            result: Any = {str(key): plain(item) for key, item in value.items()}
+        case list() | tuple():
+            result = [plain(item) for item in value]
+        case PurePath():
+            result = str(value)
+        case _ if hasattr(value, "tolist"):  # NumPy's, which is slow to import
+            result = value.tolist()
+        case _ if dataclasses.is_dataclass(value):
+            names = [field.name for field in dataclasses.fields(value)]
+            result = {name: plain(getattr(value, name)) for name in names}
+        case _:
+            result = value
+    return result
+
+
+def _is_table(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and isinstance(value[0], dict)
+
+
+def _table(title: str, rows: list[dict[str, Any]]) -> Table:
+    table = Table(title=_words(title), title_justify="left")
+    for column in rows[0]:
+        number = not isinstance(rows[0][column], str)
+        table.add_column(_words(column), justify="right" if number else "left")
+    for row in rows:
+        # Text, not markup: names from foreign networks may hold brackets.
+        table.add_row(*(Text(_cell(value)) for value in row.values()))
+    return table
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "NO"
+    if isinstance(value, int | float):
+        return f"{round(value, 3):,}"
+    if isinstance(value, list):
+        return ", ".join(map(_cell, value))
+    return str(value)
