@@ -4,7 +4,7 @@
 import dataclasses
 import json as json_format
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import PurePath
 from typing import Any
 
