@@ -1,0 +1,340 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Simulate every clock cycle of a design with one input and one output stream.
+
+The design is compiled once by Verilator; weights and thresholds are read from memory
+images when a run starts, so that another training needs no other simulator. The loop
+over the cycles is compiled, too: Python only hands over beats and takes them back.
+"""
+
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+
+from hwgq.compile.verilator_model import compile_model
+from hwgq.errors import SimulationError
+
+Bytes = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class SimPorts:
+    """Widths of the design's two streams, in bits.
+
+    The ports are `clk_i`, `rst_i`, and `in_`/`out_` with `data`, `valid`, `ready`.
+    """
+
+    in_width: int
+    out_width: int
+
+
+@dataclass(frozen=True, slots=True)
+class Tap:
+    """A stream inside the design that is recorded.
+
+    Parameters
+    ----------
+    name
+        Key of the stream in the results.
+    data, valid, ready
+        The signals, as SystemVerilog names them inside the design.
+    width
+        Bits of a beat.
+    """
+
+    name: str
+    data: str
+    valid: str
+    ready: str
+    width: int
+
+    @classmethod
+    def of(cls, name: str, prefix: str, width: int) -> Self:
+        """Tap the stream of the signals `prefix` and _data, _valid, _ready."""
+        return cls(name, f"{prefix}_data", f"{prefix}_valid", f"{prefix}_ready", width)
+
+
+@dataclass(frozen=True, slots=True)
+class Stalls:
+    """Random pauses at both ends: single cycles, and bursts of up to 200.
+
+    Parameters
+    ----------
+    seed
+        Of the pauses, and of the values that registers wake up with.
+    share
+        Part of all cycles that each end aims to withhold.
+    """
+
+    seed: int
+    share: float = 0.4
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """What happened on one stream.
+
+    Parameters
+    ----------
+    beats
+        Transfers.
+    blocked
+        Cycles in which a beat waited for its receiver.
+    starved
+        Cycles in which the receiver waited for a beat.
+    """
+
+    beats: int
+    blocked: int
+    starved: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """What a simulation gave.
+
+    Parameters
+    ----------
+    outputs
+        Beats of the output, uint8 of shape (beats, bytes), little-endian.
+    taps
+        Accepted beats of every tap, by name, in the same form.
+    cycles
+        Clock cycles since the reset ended.
+    output_cycles
+        Cycle of every output beat, int64.
+    input_stalls, output_stalls
+        Cycles in which the source withheld a beat that it had, and the sink its ready.
+    streams
+        Traffic on "in", "out" and every tap.
+    """
+
+    outputs: Bytes
+    taps: Mapping[str, Bytes]
+    cycles: int
+    output_cycles: npt.NDArray[np.int64]
+    input_stalls: int
+    output_stalls: int
+    streams: Mapping[str, Traffic]
+
+    @property
+    def first_output_cycle(self) -> int:
+        """Cycle of the first output beat."""
+        return int(self.output_cycles[0])
+
+
+@dataclass(frozen=True, slots=True)
+class Simulator:
+    """A compiled design; made by :func:`build_simulator`."""
+
+    executable: Path
+    top: str
+    ports: SimPorts
+    taps: tuple[Tap, ...]
+
+    def run(
+        self,
+        beats: Bytes,
+        *,
+        outputs: int,
+        cwd: Path,
+        stalls: Stalls | None = None,
+        trace: Path | None = None,
+        max_idle: int = 100_000,
+    ) -> Run:
+        """Reset the design, feed it, and wait for its output.
+
+        Parameters
+        ----------
+        beats
+            Input, uint8 of shape (beats, bytes of a beat), little-endian.
+        outputs
+            Output beats to wait for.
+        cwd
+            Folder of the memory images.
+        stalls
+            Pauses at both ends; none by default.
+        trace
+            VCD file to write; the simulator must have been built for it.
+        max_idle
+            Cycles in which nothing moves anywhere that count as a deadlock.
+
+        Raises
+        ------
+        SimulationError
+            If a memory image is missing or the design stops moving.
+        """
+        shape = (len(beats), _bytes(self.ports.in_width))
+        if beats.dtype != np.uint8 or beats.shape != shape:
+            raise ValueError(f"beats are {beats.dtype}{beats.shape}, not uint8{shape}")
+        with tempfile.TemporaryDirectory() as folder:
+            job = Path(folder)
+            pauses = stalls or Stalls(seed=0, share=0.0)
+            (job / "job.txt").write_text(self._job(outputs, max_idle, pauses))
+            (job / "in.bin").write_bytes(beats.tobytes())
+            self._execute(job, cwd, trace)
+            run = self._read(job)
+        if len(run.outputs) < outputs:
+            raise self._deadlock(run, len(beats), outputs)
+        return run
+
+    def _job(self, outputs: int, max_idle: int, stalls: Stalls) -> str:
+        places = [
+            (offset // 8, _bytes(tap.width))
+            for tap, offset in zip(self.taps, _offsets(self.taps), strict=True)
+        ]
+        numbers = (
+            *(outputs, max_idle, stalls.seed, stalls.share),
+            *(_bytes(self.ports.in_width), _bytes(self.ports.out_width)),
+            *(len(places), *(number for place in places for number in place)),
+        )
+        return " ".join(map(str, numbers))
+
+    def _execute(self, job: Path, cwd: Path, trace: Path | None) -> None:
+        words = [self.executable, job, *([trace.resolve()] if trace else [])]
+        done = subprocess.run(
+            words, cwd=cwd, stdin=subprocess.DEVNULL, capture_output=True, check=False
+        )
+        said = (done.stdout + done.stderr).decode(errors="replace")
+        # Verilator only warns of a missing image and leaves the memory at random.
+        if "$readmem" in said:
+            remedy = f"Run in the folder of the memory images; this was {cwd}"
+            raise SimulationError(self.top, said.strip(), remedy)
+        if done.returncode != 0:
+            problem = f"the simulator ended with {done.returncode}: {said.strip()}"
+            raise SimulationError(self.top, problem, "Check disk space and memory")
+
+    def _read(self, job: Path) -> Run:
+        lines = (job / "result.txt").read_text().splitlines()
+        cycles, input_stalls, output_stalls = map(int, lines[0].split())
+        names = ("in", "out", *(tap.name for tap in self.taps))
+        traffic = [Traffic(*map(int, line.split())) for line in lines[1:]]
+        taps = {
+            tap.name: _beats(job / f"tap{index}.bin", tap.width)
+            for index, tap in enumerate(self.taps)
+        }
+        return Run(
+            outputs=_beats(job / "out.bin", self.ports.out_width),
+            taps=MappingProxyType(taps),
+            cycles=cycles,
+            output_cycles=np.fromfile(job / "out_cycles.bin", np.int64),
+            input_stalls=input_stalls,
+            output_stalls=output_stalls,
+            streams=MappingProxyType(dict(zip(names, traffic, strict=True))),
+        )
+
+    def _deadlock(self, run: Run, inputs: int, outputs: int) -> SimulationError:
+        counts = ", ".join(f"{name} {t.beats}" for name, t in run.streams.items())
+        problem = (
+            f"stopped at cycle {run.cycles} with {run.streams['in'].beats} of {inputs}"
+            f" beats taken and {len(run.outputs)} of {outputs} given (beats: {counts})"
+        )
+        remedy = "Check that the FIFOs are deep enough and that frames are whole"
+        return SimulationError(self.top, problem, remedy)
+
+
+def build_simulator(
+    sources: Sequence[Path],
+    top: str,
+    ports: SimPorts,
+    taps: Sequence[Tap] = (),
+    parameters: Mapping[str, int | str] = MappingProxyType({}),
+    *,
+    trace: bool = False,
+) -> Simulator:
+    """Compile a design for simulation, or find it in the cache.
+
+    Parameters
+    ----------
+    sources
+        SystemVerilog or Verilog files of the design.
+    top
+        Its module; see :class:`SimPorts` for the ports that it must have.
+    ports
+        Widths of its streams.
+    taps
+        Streams inside of it to record.
+    parameters
+        Parameters of `top` to set.
+    trace
+        Whether to be able to write waveforms, which costs speed.
+
+    Raises
+    ------
+    ToolNotFoundError
+        If g++ or Verilator is not there.
+    ToolFailedError
+        If the sources are wrong, elaboration errors included.
+    StorageError
+        If the cache cannot be written.
+    """
+    wrapper = _wrapper(top, ports, taps, parameters)
+    model = compile_model(sources, wrapper, trace=trace)
+    return Simulator(model, top, ports, tuple(taps))
+
+
+def _bytes(width: int) -> int:
+    return -(-width // 8)
+
+
+def _padded(width: int) -> int:
+    """Round up to words of 32 bits, more than two: such ports are arrays in C++."""
+    return max(96, -(-width // 32) * 32)
+
+
+def _offsets(taps: Sequence[Tap]) -> list[int]:
+    """Place the taps one after the other, each on a whole word; in bits."""
+    ends = np.cumsum([0, *(-(-tap.width // 32) * 32 for tap in taps)])
+    return [int(end) for end in ends[:-1]]
+
+
+def _beats(path: Path, width: int) -> Bytes:
+    return np.fromfile(path, np.uint8).reshape(-1, _bytes(width))
+
+
+def _wrapper(
+    top: str, ports: SimPorts, taps: Sequence[Tap], parameters: Mapping[str, int | str]
+) -> str:
+    """Write the module that gives every design the ports that the driver knows."""
+    values = ", ".join(
+        f'.{name}("{value}")' if isinstance(value, str) else f".{name}({value})"
+        for name, value in parameters.items()
+    )
+    brought_out = "".join(
+        f"    tap_data_o[{offset} +: {tap.width}] = u_top.{tap.data};\n"
+        f"    tap_valid_o[{index}] = u_top.{tap.valid};\n"
+        f"    tap_ready_o[{index}] = u_top.{tap.ready};\n"
+        for index, (tap, offset) in enumerate(zip(taps, _offsets(taps), strict=True))
+    )
+    tap_width = _padded(sum(_padded(tap.width) for tap in taps))
+    flags = _padded(len(taps)) - 1
+    return f"""\
+module hwgq_sim (
+  input logic clk_i, rst_i,
+  input logic [{_padded(ports.in_width) - 1}:0] in_data_i,
+  input logic in_valid_i, output logic in_ready_o,
+  output logic [{_padded(ports.out_width) - 1}:0] out_data_o,
+  output logic out_valid_o, input logic out_ready_i,
+  output logic [{tap_width - 1}:0] tap_data_o,
+  output logic [{flags}:0] tap_valid_o, tap_ready_o
+);
+  logic [{ports.out_width - 1}:0] out_data;
+  {top} #({values}) u_top (
+    .clk_i, .rst_i,
+    .in_data_i(in_data_i[{ports.in_width - 1}:0]), .in_valid_i, .in_ready_o,
+    .out_data_o(out_data), .out_valid_o, .out_ready_i
+  );
+  assign out_data_o = {_padded(ports.out_width)}'(out_data);
+  always_comb begin
+    tap_data_o = '0;
+    tap_valid_o = '0;
+    tap_ready_o = '0;
+{brought_out}  end
+endmodule
+"""

@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Turn SystemVerilog into a simulator's executable, once for each content.
+
+Most of what g++ would compile is Verilator's own runtime, which is the same for every
+design: it is compiled once, and a small design then takes a second or two. Runtime and
+executables are kept in a cache folder under the hash of everything that they depend on.
+"""
+
+import hashlib
+import importlib.resources
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import hwgq.compile
+from hwgq import tools
+from hwgq.errors import StorageError
+
+_VERILATE = (
+    *("--cc", "--prefix", "Vsim", "--top-module", "hwgq_sim", "--Mdir", "model"),
+    # Lint is the tests' business: foreign netlists are simulated, too.
+    *("-Wno-fatal", "--no-assert", "--no-timing"),
+    *("-O3", "--x-assign", "fast", "--x-initial", "unique"),
+)
+_COMPILE = (
+    *("g++", "-std=c++20", "-march=native", "-DVL_TIME_CONTEXT", "-DVM_SC=0"),
+    *("-DVM_COVERAGE=0", "-DVM_TIMING=0", "-DVM_TRACE_FST=0"),
+)
+
+
+def compile_model(sources: Sequence[Path], wrapper: str, *, trace: bool) -> Path:
+    """Make the executable that simulates a design, or find it in the cache.
+
+    Parameters
+    ----------
+    sources
+        SystemVerilog or Verilog files; what they include is not followed.
+    wrapper
+        Text of the module `hwgq_sim`, which has the ports that the driver knows.
+    trace
+        Whether the executable can write waveforms.
+
+    Returns
+    -------
+    Path
+        The executable, in the cache.
+
+    Raises
+    ------
+    ToolNotFoundError
+        If g++ or Verilator is not there.
+    ToolFailedError
+        If the sources are wrong.
+    StorageError
+        If the cache cannot be written.
+    """
+    with _scratch() as scratch:
+        cache, driver = scratch.parent, importlib.resources.files(hwgq.compile)
+        (scratch / "hwgq_sim.sv").write_text(wrapper)
+        (scratch / "driver.cpp").write_bytes(
+            driver.joinpath("verilator_driver.cpp").read_bytes()
+        )
+        base = _environment(scratch, trace)
+        files = [*sources, scratch / "hwgq_sim.sv", scratch / "driver.cpp"]
+        contents = [(file.name.encode(), file.read_bytes()) for file in files]
+        key = _digest(base, *(part for item in contents for part in item))
+        model = cache / f"model-{key}"
+        if not model.exists():
+            runtime = _runtime(scratch, cache / f"runtime-{_digest(base)}.o", trace)
+            _build(scratch, sources, runtime, model, trace)
+    return model
+
+
+def cache_folder() -> Path:
+    """Name the folder of the cache: $HWGQ_CACHE_DIR, or else the user's cache."""
+    own = os.environ.get("HWGQ_CACHE_DIR")
+    if own:
+        return Path(own).resolve()
+    users = os.environ.get("XDG_CACHE_HOME")
+    return (Path(users) if users else Path.home() / ".cache").resolve() / "hwgq"
+
+
+@contextmanager
+def _scratch() -> Iterator[Path]:
+    """Make a folder inside the cache: what is built there can be moved at once."""
+    cache = cache_folder()
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        scratch = tempfile.TemporaryDirectory(dir=cache, prefix="building-")
+    except OSError as error:
+        problem = f"is no folder to keep simulators in ({error.strerror})"
+        remedy = "Set HWGQ_CACHE_DIR to a folder that you may write"
+        raise StorageError(cache, problem, remedy) from error
+    with scratch as name:
+        yield Path(name)
+
+
+def _environment(scratch: Path, trace: bool) -> bytes:
+    """Describe what all models depend on: the tools, their flags and this CPU."""
+    # With -v the compiler tells its version and what -march=native stands for.
+    command = [*_COMPILE, "-E", "-v", "-x", "c++", os.devnull]
+    compiler = tools.run(command, cwd=scratch, log=scratch / "compiler.log")
+    verilator = tools.version("verilator")
+    return repr((compiler, verilator, _VERILATE, _COMPILE, trace)).encode()
+
+
+def _digest(*parts: bytes) -> str:
+    sizes = repr([len(part) for part in parts]).encode()
+    return hashlib.sha256(sizes + b"".join(parts)).hexdigest()[:24]
+
+
+def _root() -> Path:
+    """Find Verilator's folder: its launcher needs Perl, the program itself does not."""
+    return tools.find("verilator").resolve().parent.parent
+
+
+def _flags(trace: bool) -> tuple[str, ...]:
+    include = _root() / "include"
+    return (
+        *_COMPILE,
+        *(f"-DVM_TRACE={trace:d}", f"-DVM_TRACE_VCD={trace:d}"),
+        *(f"-I{include}", f"-I{include / 'vltstd'}"),
+    )
+
+
+def _runtime(scratch: Path, runtime: Path, trace: bool) -> Path:
+    """Compile what Verilator links to every model."""
+    if runtime.exists():
+        return runtime
+    parts = ["verilated", "verilated_threads", *(["verilated_vcd_c"] if trace else [])]
+    sources = [_root() / "include" / f"{part}.cpp" for part in parts]
+    tools.run(
+        [*_flags(trace), "-O2", "-r", "-nostdlib", "-o", "runtime.o", *sources],
+        cwd=scratch,
+        log=runtime.with_suffix(".log"),
+    )
+    (scratch / "runtime.o").replace(runtime)
+    return runtime
+
+
+def _build(
+    scratch: Path, sources: Sequence[Path], runtime: Path, model: Path, trace: bool
+) -> None:
+    files = [*(source.resolve() for source in sources), Path("hwgq_sim.sv")]
+    tools.run(
+        [
+            _root() / "bin" / "verilator_bin",
+            *_VERILATE,
+            *(["--trace-vcd"] if trace else []),
+            *files,
+        ],
+        cwd=scratch,
+        log=model.with_name(f"{model.name}-verilator.log"),
+        env={"VERILATOR_ROOT": str(_root())},
+    )
+    # One translation unit: the headers are most of what there is to compile.
+    parts = [*sorted((scratch / "model").glob("*.cpp")), scratch / "driver.cpp"]
+    lines = [f'#include "{part.relative_to(scratch)}"\n' for part in parts]
+    (scratch / "model.cpp").write_text("".join(lines))
+    tools.run(
+        [*_flags(trace), "-O3", "-Imodel", "-o", "model.out", "model.cpp", runtime],
+        cwd=scratch,
+        log=model.with_name(f"{model.name}-compiler.log"),
+    )
+    (scratch / "model.out").replace(model)
