@@ -8,6 +8,7 @@ their contents, so that graphs stay small to print and cheap to copy.
 
 import dataclasses
 import hashlib
+import itertools
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -155,8 +156,8 @@ class Mvau(Layer):
         The emitted accumulator is ``(S << shift) + bias``; 1 for a bipolar input.
     datapath
         Formulation of the popcount; "plain" is any device's.
-    weight_store
-        Memory that holds the weights: "lut" or "block".
+    weight_store, parameter_store
+        Memories that hold the weights and the thresholds or biases: "lut" or "block".
     """
 
     rows: int
@@ -171,6 +172,7 @@ class Mvau(Layer):
     simd: int = 1
     datapath: str = "plain"
     weight_store: str = "block"
+    parameter_store: str = "block"
 
     @property
     def synapse_folds(self) -> int:
@@ -200,11 +202,14 @@ class Thresholding(Layer):
         Key of the thresholds on the input's *code*, int64 of shape (channels, steps).
     pe
         Elements per beat; divides `channels`.
+    parameter_store
+        Memory that holds the thresholds: "lut" or "block".
     """
 
     channels: int
     thresholds: str
     pe: int = 1
+    parameter_store: str = "block"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -265,6 +270,12 @@ class Graph:
         """Go through the matrix layers, in order."""
         return (n for n in self.layers if isinstance(n, Mvau))
 
+    def tensor_keys(self) -> tuple[str, ...]:
+        """List the keys of the tensors that layers use, each once."""
+        fields = ("weights", "thresholds", "bias")
+        keys = (getattr(layer, name, None) for layer in self.layers for name in fields)
+        return tuple(dict.fromkeys(key for key in keys if key is not None))
+
     def replace(self, **changes: object) -> Self:
         """Copy the graph with some fields changed."""
         return dataclasses.replace(self, **changes)  # type: ignore[arg-type]
@@ -272,6 +283,39 @@ class Graph:
     def with_layers(self, changed: Mapping[str, Layer]) -> Self:
         """Copy the graph with the layers of these names exchanged."""
         return self.replace(layers=tuple(changed.get(n.name, n) for n in self.layers))
+
+    def with_stream(self, stream: Stream) -> Self:
+        """Copy the graph with one stream more, or another of the same name."""
+        return self.replace(streams={**self.streams, stream.name: stream})
+
+    def fresh_name(self, wish: str) -> str:
+        """Find a name that no stream and no layer has, as near to `wish` as may be."""
+        taken = {*self.streams, *(layer.name for layer in self.layers)}
+        numbered = (f"{wish}.{i}" for i in itertools.count(2))
+        return next(n for n in itertools.chain([wish], numbered) if n not in taken)
+
+    def insert_before(self, reader: str, layer: Layer, output: Stream) -> Self:
+        """Copy the graph with `layer` between the layer `reader` and what it reads.
+
+        Parameters
+        ----------
+        reader
+            Name of the layer that reads `output` from now on.
+        layer
+            The new layer, whose first input `reader` read so far.
+        output
+            The stream that the new layer writes.
+        """
+        layers: list[Layer] = []
+        for old in self.layers:
+            if old.name == reader:
+                inputs = (
+                    output.name if n == layer.inputs[0] else n for n in old.inputs
+                )
+                layers += [layer, dataclasses.replace(old, inputs=tuple(inputs))]
+            else:
+                layers.append(old)
+        return self.with_stream(output).replace(layers=tuple(layers))
 
     def with_tensor(self, array: npt.NDArray[np.generic]) -> tuple[Self, str]:
         """Copy the graph with one more tensor; also return its key."""

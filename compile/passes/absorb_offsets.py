@@ -101,8 +101,7 @@ def _absorb_into_bias(
     emitted = dataclasses.replace(
         graph.streams[name], type=ElementType.signed(smallest, largest)
     )
-    streams = {**graph.streams, name: emitted}
-    return graph.with_layers({layer.name: changed}).replace(streams=streams)
+    return graph.with_layers({layer.name: changed}).with_stream(emitted)
 
 
 def _accumulator(low: IntArray, high: IntArray, largest: int) -> ElementType:

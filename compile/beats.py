@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Codes to beats and back: how a stream lies on its wires.
+
+Unsigned codes are plane-major: bit b of element n of a beat of N is wire ``b·N + n``.
+Accumulators, which are signed, keep their bits together: bit b of element n is wire
+``n·bits + b``. Beats are bytes, little-endian, the unused bits of the last one zero.
+"""
+
+import numpy as np
+import numpy.typing as npt
+
+from hwgq.compile.graph import IntArray, Stream
+
+Beats = npt.NDArray[np.uint8]
+
+
+def beat_bytes(stream: Stream) -> int:
+    """Count the bytes that hold one beat."""
+    return -(-stream.width // 8)
+
+
+def pack(codes: IntArray, stream: Stream) -> Beats:
+    """Lay frames out as the beats that carry them.
+
+    Parameters
+    ----------
+    codes
+        Shape (frames, *stream shape).
+    stream
+        The stream; its `beat` divides its elements.
+
+    Returns
+    -------
+    Shape (frames · beats of a frame, bytes of a beat).
+    """
+    elements = codes.reshape(-1, stream.beat, 1)
+    bits = (elements >> np.arange(stream.type.bits) & 1).astype(np.uint8)
+    if not stream.type.is_signed:
+        bits = bits.swapaxes(1, 2)
+    wires = bits.reshape(len(elements), -1)
+    return np.packbits(wires, axis=1, bitorder="little")
+
+
+def unpack(beats: Beats, stream: Stream) -> IntArray:
+    """Read the codes of whole frames from beats; the inverse of :func:`pack`.
+
+    Beats of a last frame that is not whole are left out.
+    """
+    whole = len(beats) // stream.beats * stream.beats
+    wires = np.unpackbits(
+        beats[:whole], axis=1, count=stream.width, bitorder="little"
+    ).astype(np.int64)
+    width = stream.type.bits
+    if stream.type.is_signed:
+        bits = wires.reshape(-1, stream.beat, width)
+    else:
+        bits = wires.reshape(-1, width, stream.beat).swapaxes(1, 2)
+    weights = np.left_shift(1, np.arange(width), dtype=np.int64)
+    if stream.type.is_signed:
+        weights[-1] = -weights[-1]
+    return (bits @ weights).reshape(-1, *stream.shape)
