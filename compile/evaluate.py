@@ -18,7 +18,7 @@ from onnx import GraphProto, ModelProto, NodeProto, TensorProto, numpy_helper
 from onnx.reference import ReferenceEvaluator
 from onnx.reference.op_run import OpRun
 
-from hwgq.compile.onnx_file import QONNX_DOMAIN
+from hwgq.compile.onnx_file import LAYOUT, QONNX_DOMAIN
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -163,57 +163,60 @@ class MultiThreshold(OpRun):
 
 
 class Float64:
-    """A graph whose every real number is a float64.
+    """An evaluator of a graph whose every real number is a float64.
 
     Parameters
     ----------
-    nodes
-        Nodes in topological order.
-    initializers
-        Constants by name; real ones are widened.
-    inputs, outputs
-        Names of the tensors fed and fetched.
-    opset
-        Version of the standard operators.
+    model
+        A graph with one input and one output, as :func:`make_model` assembles it.
     """
 
-    def __init__(
-        self,
-        nodes: Sequence[NodeProto],
-        initializers: Mapping[str, npt.NDArray[Any]],
-        inputs: Sequence[str],
-        outputs: Sequence[str],
-        opset: int,
-    ) -> None:
-        self._outputs = list(outputs)
-        model = make_model(nodes, initializers, inputs, outputs, opset)
+    def __init__(self, model: ModelProto) -> None:
+        self.model = model
         operators = [BatchNormalization, Quant, BipolarQuant, MultiThreshold]
         self._evaluator = ReferenceEvaluator(model, new_ops=operators)
+        self._input = model.graph.input[0].name
+        self._by_frame = any(n.op_type in LAYOUT for n in model.graph.node)
 
-    def run(self, **feeds: npt.NDArray[Any]) -> dict[str, FloatArray]:
-        """Evaluate the outputs on inputs given by name."""
-        widened = {k: v.astype(np.float64) for k, v in feeds.items()}
+    def run(self, frames: npt.NDArray[Any]) -> FloatArray:
+        """Evaluate the output on inputs of shape (frames, ...)."""
+        if self._by_frame:  # a Reshape may hold the batch size that was exported
+            outputs = [self._call(frame[np.newaxis]) for frame in frames]
+            return np.concatenate(outputs) if outputs else self._call(frames)
+        return self._call(frames)
+
+    def _call(self, frames: npt.NDArray[Any]) -> FloatArray:
         with np.errstate(all="ignore"):
-            results = self._evaluator.run(self._outputs, widened)
-        return dict(zip(self._outputs, results, strict=True))
+            results = self._evaluator.run(
+                None, {self._input: frames.astype(np.float64)}
+            )
+        output: FloatArray = results[0]
+        return output
+
+    def tensors(self, frames: npt.NDArray[Any]) -> dict[str, npt.NDArray[Any]]:
+        """Evaluate every tensor of the graph."""
+        with np.errstate(all="ignore"):
+            results: dict[str, npt.NDArray[Any]] = self._evaluator.run(
+                None, {self._input: frames.astype(np.float64)}, intermediate=True
+            )
+        return results
 
 
 def make_model(
     nodes: Sequence[NodeProto],
     initializers: Mapping[str, npt.NDArray[Any]],
-    inputs: Sequence[str],
-    outputs: Sequence[str],
+    input_name: str,
+    output_name: str,
     opset: int,
 ) -> ModelProto:
     """Assemble nodes and the constants that they read into a float64 network."""
-    read = {name for node in nodes for name in node.input} | set(outputs)
+    read = {name for node in nodes for name in node.input}
     graph = GraphProto(name="hwgq", node=nodes)
     for name, value in initializers.items():
         if name in read:
             graph.initializer.append(numpy_helper.from_array(widen(value), name))
-    for name, ends in ((graph.input, inputs), (graph.output, outputs)):
-        for end in ends:
-            name.append(onnx.helper.make_tensor_value_info(end, TensorProto.DOUBLE, None))
+    for ends, end in ((graph.input, input_name), (graph.output, output_name)):
+        ends.append(onnx.helper.make_tensor_value_info(end, TensorProto.DOUBLE, None))
     versions = [
         onnx.helper.make_opsetid("", opset),
         onnx.helper.make_opsetid(QONNX_DOMAIN, 1),

@@ -30,10 +30,12 @@ MONOTONE = frozenset(
 )
 DOTS = frozenset({"Gemm", "MatMul"})
 REMOVABLE = frozenset({"Cast", "Constant", "Dropout", "Identity"})
+# Arithmetic on shapes, as exporters write it for `x.view(x.size(0), -1)`.
+SHAPES = frozenset({"Concat", "Gather", "Shape", "Slice"})
 # These may stand before the first or after the last quantizer only: on the host.
 HOST = frozenset({"ArgMax", "LogSoftmax", "Softmax", "TopK"})
 
-STANDARD = LAYOUT | AFFINE | MONOTONE | DOTS | REMOVABLE | HOST
+STANDARD = LAYOUT | AFFINE | MONOTONE | DOTS | REMOVABLE | SHAPES | HOST
 DOMAINS = {"": STANDARD, "ai.onnx": STANDARD, QONNX_DOMAIN: ACTIVATIONS} | dict.fromkeys(
     QONNX_ALIASES, ACTIVATIONS
 )

@@ -38,6 +38,7 @@ def normalize(model: ModelProto) -> ModelProto:
     _normalize_domains(result)
     nodes = [n for node in result.graph.node for n in _rewrite(node, result.graph)]
     nodes = _drop_pass_through(nodes, result.graph)
+    nodes = _drop_unused(nodes, result.graph)
     opset = opset_of(result)
     for node in nodes:
         _write_defaults(node, opset)
@@ -159,6 +160,16 @@ def _drop_pass_through(nodes: list[NodeProto], graph: GraphProto) -> list[NodePr
     return kept
 
 
+def _drop_unused(nodes: list[NodeProto], graph: GraphProto) -> list[NodeProto]:
+    needed = {graph.output[0].name}
+    kept = []
+    for node in reversed(nodes):
+        if needed & set(node.output):
+            needed.update(node.input)
+            kept.append(node)
+    return kept[::-1]
+
+
 def _passes_through(node: NodeProto, graph: GraphProto) -> bool:
     values = attribute_values(node)
     if node.op_type == "Dropout":
@@ -170,11 +181,7 @@ def _passes_through(node: NodeProto, graph: GraphProto) -> bool:
                 )
         return True
     if node.op_type == "Cast":
-        if values.get("to") not in _FLOATS:
-            raise UnsupportedLayerError(
-                node.name, "casts to a type other than float", "Leave the cast out"
-            )
-        return True
+        return values.get("to") in _FLOATS
     if node.op_type == "BatchNormalization" and values.get("training_mode", 0):
         raise UnsupportedLayerError(
             node.name, "normalizes by the batch at hand", "Export in eval()"
