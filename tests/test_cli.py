@@ -177,6 +177,7 @@ class Result:
     path: Path
     fits: bool
     rows: tuple[Row, ...]
+    luts: dict[str, int]
     total: Any
 
 
@@ -184,6 +185,7 @@ RESULT = Result(
     path=Path("builds/x"),
     fits=True,
     rows=(Row("[a]", 1234567, 0.12345), Row("b", 2, None)),
+    luts={"used": 9, "available": 5280},
     total=np.int64(3),
 )
 
@@ -214,6 +216,7 @@ def test_plain_knows_what_results_are_made_of() -> None:
             {"name": "[a]", "cycles": 1234567, "share": 0.12345},
             {"name": "b", "cycles": 2, "share": None},
         ],
+        "luts": {"used": 9, "available": 5280},
         "total": 3,
     }
     assert plain({"levels": np.arange(3), "engine": hwgq.cli.Engine.RTL}) == {

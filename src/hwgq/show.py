@@ -83,4 +83,6 @@ def _cell(value: Any) -> str:
         return f"{round(value, 3):,}"
     if isinstance(value, list):
         return ", ".join(map(_cell, value))
+    if isinstance(value, dict):
+        return ", ".join(f"{_words(k)} {_cell(v)}" for k, v in value.items())
     return str(value)
