@@ -39,6 +39,14 @@ module hwgq_fifo #(
   logic push;
   assign push = in_valid_i && in_ready_o;
 
+`ifdef FORMAL
+  // Beats are numbered; `watched` is any one number, `position` its place in the queue.
+  (* anyconst *) logic [CountBits:0] watched;
+  logic [CountBits:0] written_q, taken_q, held, position;
+  logic [WIDTH-1:0] watched_q, found;  // what was put in, and what lies at its place
+  logic started_q = 1'b0;
+`endif
+
   if (!BLOCK) begin : gen_registers
     logic pop;
     logic [CountBits-1:0] count_q, place;
@@ -70,6 +78,11 @@ module hwgq_fifo #(
       end
       assign slots[i*WIDTH+:WIDTH] = slot_q;
     end
+
+`ifdef FORMAL
+    assign found = slots[position*WIDTH+:WIDTH];
+    always_comb if (started_q) assert (count_q == held);
+`endif
   end else begin : gen_block
     localparam int unsigned AddressBits = $clog2(DEPTH - 1);
     // A word is never read in the cycle that writes it: no bypass is needed.
@@ -103,5 +116,54 @@ module hwgq_fifo #(
         valid_q  <= fetch || (valid_q && !out_ready_i);
       end
     end
+
+`ifdef FORMAL
+    logic [AddressBits-1:0] address;
+    assign address = read_q + AddressBits'(position - valid_q);
+    assign found = valid_q && position == '0 ? data_q : memory[address];
+    always_comb
+      if (started_q) begin
+        assert (held == stored_q + valid_q);
+        assert (write_q == AddressBits'(read_q + stored_q));
+        assert (valid_q || stored_q <= 1);  // so that it is never full too early
+      end
+`endif
   end
+
+`ifdef FORMAL
+  assign held = written_q - taken_q;
+  assign position = watched - taken_q;
+
+  always_ff @(posedge clk_i) begin
+    started_q <= 1'b1;
+    if (rst_i) begin
+      written_q <= '0;
+      taken_q   <= '0;
+    end else begin
+      written_q <= written_q + push;
+      taken_q   <= taken_q + (out_valid_o && out_ready_i);
+    end
+    if (push && written_q == watched) watched_q <= in_data_i;
+  end
+
+  always_comb begin
+    if (!started_q) assume (rst_i);
+    else begin
+      assert (held <= DEPTH);
+      assert (in_ready_o == (held < DEPTH || (DEPTH == 1 && out_ready_i)));
+      assert (!out_valid_o || held != '0);
+      if (position < held) assert (found == watched_q);
+      if (out_valid_o && position == '0) assert (out_data_o == watched_q);
+    end
+  end
+
+  always_ff @(posedge clk_i)
+    if (started_q && !$past(rst_i)) begin
+      if ($past(out_valid_o && !out_ready_i)) begin
+        assert (out_valid_o);
+        assert ($stable(out_data_o));
+      end
+      if ($past(held != '0 && !out_valid_o)) assert (out_valid_o);
+    end
+`endif
 endmodule

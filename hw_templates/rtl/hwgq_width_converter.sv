@@ -89,4 +89,54 @@ module hwgq_width_converter #(
       assign out_data_o[b*N_OUT+i*G+:G] = slots[i*ChunkBits+b*G+:G];
     end
   end
+
+`ifdef FORMAL
+  // Elements are numbered; `watched` is any one number, `position` its place in line.
+  localparam int unsigned NumberBits = $clog2((Slots + 1) * G) + 1;
+  (* anyconst *) logic [NumberBits-1:0] watched;
+  logic [NumberBits-1:0] written_q, taken_q, held, position, arriving;
+  logic [B-1:0] watched_q;
+  logic started_q = 1'b0;
+  assign held = written_q - taken_q;
+  assign position = watched - taken_q;
+  assign arriving = watched - written_q;
+
+  always_ff @(posedge clk_i) begin
+    started_q <= 1'b1;
+    if (rst_i) begin
+      written_q <= '0;
+      taken_q   <= '0;
+    end else begin
+      if (push) written_q <= written_q + N_IN;
+      if (pop) taken_q <= taken_q + N_OUT;
+    end
+    for (int unsigned b = 0; b < B; b++)
+      if (push && arriving < N_IN) watched_q[b] <= in_data_i[b*N_IN+arriving];
+  end
+
+  always_comb begin
+    if (!started_q) assume (rst_i);
+    else begin
+      assert (held == count_q * G);
+      assert (count_q <= Slots);
+      assert (out_valid_o == (held >= N_OUT));
+      assert (in_ready_o == (held - (pop ? N_OUT : 0) < N_OUT));
+    end
+  end
+  for (genvar b = 0; b < B; b++) begin : gen_watched_bit
+    always_comb
+      if (started_q) begin
+        if (position < held)
+          assert (slots[position/G*ChunkBits+b*G+position%G] == watched_q[b]);
+        if (out_valid_o && position < N_OUT)
+          assert (out_data_o[b*N_OUT+position] == watched_q[b]);
+      end
+  end
+
+  always_ff @(posedge clk_i)
+    if (started_q && !$past(rst_i) && $past(out_valid_o && !out_ready_i)) begin
+      assert (out_valid_o);
+      assert ($stable(out_data_o));
+    end
+`endif
 endmodule
