@@ -132,7 +132,7 @@ def _try_seeds(design: Design, folder: Path) -> None:
 
 def _place(design: Design, seed: int, folder: Path) -> None:
     try:
-        _call(route(design.flow, design.board, mhz=design.mhz, seed=seed), folder)
+        _call(route(design.flow, design.board, seed=seed), folder)
     except ToolFailedError as error:
         printed = error.log.read_text(errors="replace")
         if over := cells_over(printed, design.flow):

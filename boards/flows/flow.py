@@ -104,17 +104,16 @@ def synthesize(flow: Flow) -> Command:
     return Command(argv=argv, log=f"{FOLDER}/synthesis.log")
 
 
-def route(flow: Flow, board: Board, *, mhz: float, seed: int) -> Command:
+def route(flow: Flow, board: Board, *, seed: int) -> Command:
     """Call nextpnr.
 
-    A missed clock does not stop it: the report says by how much, for all seeds alike.
+    It derives the clock to reach from the oscillator's constraint and the PLL's
+    settings. To miss it does not stop it: the report says by how much.
 
     Parameters
     ----------
     flow, board
         The board and its flow.
-    mhz
-        The clock to reach.
     seed
         Start of the placer's random numbers.
     """
@@ -123,7 +122,7 @@ def route(flow: Flow, board: Board, *, mhz: float, seed: int) -> Command:
         *(flow.router, *flow.device(board)),
         *("--json", NETLIST, constraints, flow.constraints_file),
         *(routed, flow.routed_file, "--report", TIMING),
-        *("--freq", f"{mhz:g}", "--seed", str(seed), "--timing-allow-fail"),
+        *("--seed", str(seed), "--timing-allow-fail"),
     )
     return Command(argv=argv, log=f"{FOLDER}/route-{seed}.log")
 

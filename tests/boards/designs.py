@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Build folders with tiny cores, for tests of the flow."""
+
+import importlib.resources
+from pathlib import Path
+
+from hwgq.storage import write_json, write_text, write_toml
+
+#: Adds one to every byte.
+CORE = """\
+module hwgq_core (
+    input  logic       clk_i,
+    input  logic       rst_i,
+    input  logic [7:0] in_data_i,
+    input  logic       in_valid_i,
+    output logic       in_ready_o,
+    output logic [7:0] out_data_o,
+    output logic       out_valid_o,
+    input  logic       out_ready_i
+);
+  always_ff @(posedge clk_i) begin
+    if (rst_i) out_valid_o <= 1'b0;
+    else if (in_ready_o) out_valid_o <= in_valid_i;
+    if (in_ready_o) out_data_o <= in_data_i + 8'd1;
+  end
+  assign in_ready_o = !out_valid_o || out_ready_i;
+endmodule
+"""
+
+#: Shifts bits in and out: as many ports as the shell, and hardly any logic.
+SHELL = """\
+module hwgq_uart_shell #(
+    parameter int unsigned CLKS_PER_BIT = 8,
+    parameter int unsigned IN_BEATS = 1,
+    parameter int unsigned IN_WIDTH = 1,
+    parameter int unsigned OUT_BEATS = 1,
+    parameter int unsigned OUT_WIDTH = 1,
+    parameter BUILD_ID_FILE = ""
+) (
+    input  logic                 clk_i,
+    input  logic                 rst_i,
+    input  logic                 rx_i,
+    output logic                 tx_o,
+    output logic [IN_WIDTH-1:0]  core_in_data_o,
+    output logic                 core_in_valid_o,
+    input  logic                 core_in_ready_i,
+    input  logic [OUT_WIDTH-1:0] core_out_data_i,
+    input  logic                 core_out_valid_i,
+    output logic                 core_out_ready_o
+);
+  logic [63:0] build_id[1];
+  logic [IN_WIDTH+64:0] in_q;
+  logic [OUT_WIDTH:0] out_q;
+  initial $readmemh(BUILD_ID_FILE, build_id);
+  always_ff @(posedge clk_i) begin
+    if (rst_i) in_q <= {1'b0, build_id[0], {IN_WIDTH{1'b0}}};
+    else if (core_in_ready_i) in_q <= {in_q[IN_WIDTH+63:0], rx_i};
+    out_q <= core_out_valid_i ? {1'b1, core_out_data_i} : out_q >> 1;
+  end
+  assign core_in_data_o = in_q[IN_WIDTH-1:0];
+  assign core_in_valid_o = in_q[IN_WIDTH];
+  assign core_out_ready_o = in_q[0];
+  assign tx_o = out_q[0];
+endmodule
+"""
+
+#: Has 32 block RAMs of an iCE40.
+BIG_CORE = CORE.replace(
+    "  always_ff @(posedge clk_i) begin",
+    """\
+  (* ram_style = "block", no_rw_check *) logic [15:0] memory[32 * 256];
+  logic [15:0] word_q;
+  logic [12:0] address_q;
+  always_ff @(posedge clk_i) begin
+    address_q <= address_q + in_data_i[0];
+    word_q <= memory[address_q];
+    memory[address_q] <= {in_data_i, word_q[7:0]};
+  end
+  always_ff @(posedge clk_i) begin""",
+    1,
+).replace("in_data_i + 8'd1", "word_q[15:8] + word_q[7:0]")
+
+
+def write_build(
+    folder: Path, board: str, *, core: str = CORE, **settings: object
+) -> Path:
+    """Write a build folder as the compiler does.
+
+    Parameters
+    ----------
+    folder
+        Made if it does not exist.
+    board
+        Name of the board.
+    core
+        Text of `hwgq_core`, with streams of four bytes.
+    settings
+        Further keys of ``build.toml``.
+    """
+    reset = importlib.resources.files("hwgq.hw_templates") / "rtl" / "hwgq_reset.sv"
+    sources = {
+        "hwgq_reset.sv": reset.read_text(),
+        "hwgq_uart_shell.sv": SHELL,
+        "hwgq_core.sv": core,
+    }
+    for name, text in sources.items():
+        write_text(folder / "rtl" / name, text)
+    write_text(folder / "rtl" / "files.txt", "\n".join(sources))
+    write_toml(folder / "build.toml", {"name": "tiny", "board": board, **settings})
+    stream = {"shape": [4], "beat": 1, "type": {"bits": 8}}
+    streams = [{"name": "in", **stream}, {"name": "out", **stream}]
+    graph = {"input": "in", "output": "out", "streams": streams}
+    write_json(folder / "dataflow.json", graph)
+    return folder
