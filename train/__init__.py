@@ -1,2 +1,33 @@
 # SPDX-License-Identifier: Apache-2.0
-"""."""
+"""Train HWGQ networks, export them, and say exactly what they compute."""
+
+import logging
+import warnings
+
+# Advice of libraries about what hwgq does not use; it would drown our own messages.
+logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
+warnings.filterwarnings("ignore", "fast_hadamard_transform package not found")
+warnings.filterwarnings("ignore", "Named tensors and all their associated APIs")
+warnings.filterwarnings("ignore", r"`isinstance\(treespec, LeafSpec\)`")
+
+from hwgq.train.accuracy import Accuracy, measure_accuracy  # noqa: E402
+from hwgq.train.exact import Reference, reference  # noqa: E402
+from hwgq.train.exporter import export, export_network  # noqa: E402
+from hwgq.train.float_witness import Witness, witness  # noqa: E402
+from hwgq.train.layers import HWGQ, BinaryLinear, Sign  # noqa: E402
+from hwgq.train.training import train  # noqa: E402
+
+__all__ = [
+    "HWGQ",
+    "Accuracy",
+    "BinaryLinear",
+    "Reference",
+    "Sign",
+    "Witness",
+    "export",
+    "export_network",
+    "measure_accuracy",
+    "reference",
+    "train",
+    "witness",
+]

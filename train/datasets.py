@@ -118,14 +118,19 @@ def load(name: str, data: Path | None = None) -> Dataset:
     if name not in LOADERS:
         remedy = f"Choose one of {', '.join(LOADERS)}"
         raise DataError(name, "is no data set", remedy)
+    return LOADERS[name](source(data))
+
+
+def source(data: Path | None) -> Path | None:
+    """Say where data sets come from that are not hwgq's: `data`, else HWGQ_DATA."""
     if data is None and "HWGQ_DATA" in os.environ:
         data = Path(os.environ["HWGQ_DATA"])
-    return LOADERS[name](data)
+    return data.resolve() if data else None
 
 
 def _digits(data: Path | None) -> Dataset:
     """Load the 1797 digits of scikit-learn, flat 8 x 8 images of levels 0 ... 16."""
-    from sklearn.datasets import load_digits  # noqa: PLC0415  # it takes a second
+    from sklearn.datasets import load_digits  # it takes a second
 
     digits = load_digits()
     whole = _part("digits", digits.data.astype(np.uint8), digits.target)
@@ -223,7 +228,7 @@ def _part(
     place: str, images: npt.NDArray[np.generic], labels: npt.NDArray[np.generic]
 ) -> Part:
     """Check the arrays of one part and give them their types."""
-    if images.dtype.kind not in "iub" or images.ndim < 2:  # noqa: PLR2004
+    if images.dtype.kind not in "iub" or images.ndim < 2:
         problem = f"has images of type {images.dtype}, shape {images.shape}"
         remedy = "Save integers 0 ... 255 of shape (n, features) or (n, h, w, c)"
         raise DataError(place, problem, remedy)

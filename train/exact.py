@@ -45,7 +45,7 @@ class Reference:
     @property
     def classes(self) -> Int64:
         """Highest logit of each image; of equal ones the first."""
-        return self.logits.argmax(1)
+        return np.asarray(self.logits.argmax(1), np.int64)
 
 
 @dataclass(frozen=True, slots=True)

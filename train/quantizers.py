@@ -169,7 +169,8 @@ class _HalfWaveFunction(Function):
         level = (x > first).to(x.dtype)
         for threshold in others:
             level += x > threshold
-        return level * quantizer.step
+        result: Tensor = level * quantizer.step
+        return result
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
@@ -197,7 +198,8 @@ class _SignFunction(Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Tensor:
         (inside,) = ctx.saved_tensors
-        return gradients[0] * inside
+        result: Tensor = gradients[0] * inside
+        return result
 
 
 class _BinaryWeightFunction(Function):

@@ -140,7 +140,6 @@ def _table_at(path: tuple[str, ...]) -> type[Table]:
     """Find the class of the table at a path of keys."""
     table: type[Table] = Recipe
     for key in path:
-        annotation = table.model_fields[key].annotation
-        assert annotation is not None
+        annotation: Any = table.model_fields[key].annotation
         table = annotation
     return table

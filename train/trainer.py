@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import lightning
 import torch
 from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim import AdamW
@@ -121,7 +122,7 @@ class _Task(lightning.LightningModule):
             raise RecipeError("training", problem, remedy)
         self.epochs.append(Epoch(loss, _share(self.model(images), labels)))
 
-    def configure_optimizers(self) -> dict[str, object]:
+    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         optimizer = AdamW(
             self.model.parameters(),
             lr=self.schedule.learning_rate,

@@ -82,17 +82,14 @@ def witness(
         before, flow = flow, evaluate(layer, flow, name)
         if flow.codes is None:
             error = error_bound(layer, before, flow, error)
-        else:
-            low, high = (
-                evaluate(layer, replace(before, real=before.real + shift), name)
-                for shift in (-error, error)
-            )
-            got = np.rint(float64(value) / flow.step).astype(np.int64)
-            _refuse_unexplained(name, got, low.integers, flow.integers, high.integers)
-            ties = int((got != flow.integers).sum())
-            found.append(Witness(name, got.size, ties, float(error.max())))
-            value = _values(flow)
-            error = np.zeros(value.shape)
+            continue
+        got = np.rint(float64(value) / flow.step).astype(np.int64)
+        low, high = (_shifted(layer, before, by, name) for by in (-error, error))
+        _refuse_unexplained(name, got, low, flow.integers, high)
+        ties = int((got != flow.integers).sum())
+        found.append(Witness(name, got.size, ties, float(error.max())))
+        value = _values(flow)
+        error = np.zeros(value.shape)
     return tuple(found)
 
 
@@ -108,7 +105,7 @@ def _(layer: BinaryLinear, before: Flow, after: Flow, error: Float64) -> Float64
     magnitude = np.abs(before.integers).sum(1, keepdims=True) * before.step
     products = float64(layer.alpha()).reshape(-1) * magnitude
     # One rounding makes the input's value, one each product, the others the sum.
-    bound = _gamma(layer.in_features + 1) * products
+    bound: Float64 = _gamma(layer.in_features + 1) * products
     if layer.bias is not None:
         bound = bound + UNIT_ROUNDOFF * (np.abs(after.real) + bound)
     return bound
@@ -125,7 +122,8 @@ def _(layer: nn.BatchNorm1d, before: Flow, after: Flow, error: Float64) -> Float
         gain = np.abs(float64(layer.weight))
         factor, shift = factor * gain, shift * gain + np.abs(float64(layer.bias))
     magnitude = (np.abs(before.real) + error) * factor + shift
-    return error * factor + _gamma(NORM_ROUNDINGS) * magnitude
+    bound: Float64 = error * factor + _gamma(NORM_ROUNDINGS) * magnitude
+    return bound
 
 
 def _gamma(roundings: int) -> float:
@@ -135,6 +133,12 @@ def _gamma(roundings: int) -> float:
 def _values(flow: Flow) -> torch.Tensor:
     """Make the float32 numbers that the model itself has for these integers."""
     return torch.from_numpy(flow.integers).float() * flow.step
+
+
+def _shifted(layer: nn.Module, before: Flow, by: Float64, name: str) -> Int64:
+    """Quantize the reference's values, moved by an error."""
+    assert before.real is not None
+    return evaluate(layer, replace(before, real=before.real + by), name).integers
 
 
 def _refuse_unexplained(

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Run folders: what a training leaves on disk, and how it is read again.
+
+A run folder holds recipe.toml (resolved), run.json (seed, data), weights.safetensors
+(latent weights and batch-norm statistics), metrics.json and curves.png; `export` adds
+network.onnx and samples.npz.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from safetensors import SafetensorError
+from safetensors.torch import load
+from torch import nn
+
+from hwgq.errors import DataError, StorageError
+from hwgq.storage import read_json, read_toml
+from hwgq.train import datasets
+from hwgq.train.datasets import Dataset
+from hwgq.train.models import build
+from hwgq.train.recipe import Recipe, parse_recipe
+
+RUNS = Path("runs")
+"""Folder of the run folders, where none is named."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A finished training, read from its folder.
+
+    Parameters
+    ----------
+    recipe, seed
+        What was trained.
+    dataset
+        The very data that it was trained on.
+    model
+        The network, in evaluation mode.
+    """
+
+    recipe: Recipe
+    seed: int
+    dataset: Dataset
+    model: nn.Sequential
+
+
+def default_folder(recipe: Recipe, seed: int) -> Path:
+    """Name the folder of a run: runs/NAME, with the seed where it is not 0."""
+    return RUNS / (f"{recipe.name}-seed{seed}" if seed else recipe.name)
+
+
+def load_run(run: Path) -> Run:
+    """Read a run folder.
+
+    Raises
+    ------
+    StorageError
+        If it is no run folder, or is damaged.
+    DataError
+        If the data are gone, or are no longer those of the training.
+    """
+    recipe = parse_recipe(str(run / "recipe.toml"), read_toml(run / "recipe.toml"))
+    origin = read_json(run / "run.json")
+    data = Path(origin["data"]) if origin["data"] else None
+    dataset = datasets.load(recipe.data.set, data)
+    if dataset.fingerprint() != origin["sha256"]:
+        problem = f"is not what {run} was trained on"
+        raise DataError(data or recipe.data.set, problem, "Train again")
+    model = build(recipe.network, dataset.shape, dataset.classes)
+    _load_weights(model, run / "weights.safetensors")
+    return Run(recipe, origin["seed"], dataset, model.eval())
+
+
+def _load_weights(model: nn.Module, path: Path) -> None:
+    try:
+        model.load_state_dict(load(path.read_bytes()))
+    except OSError as error:
+        problem = f"cannot be read ({error.strerror})"
+        raise StorageError(path, problem, "Train again") from error
+    except (SafetensorError, RuntimeError) as error:
+        problem = f"does not hold this network's weights ({error})"
+        raise StorageError(path, problem, "Train again") from error
