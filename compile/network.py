@@ -109,9 +109,12 @@ class Section:
         Shape of a frame that the chain reads: (rows,) behind a dot product.
     dot
         None where a quantizer follows another, or an integer input.
-    chain
-        From the accumulators (or the integers read, without a dot product) to the
-        quantizer's input. None where no quantizer follows.
+    head
+        The chain's affine part, from the accumulators (or the integers read, without a
+        dot product) to real numbers. None where no quantizer follows.
+    tail
+        The rest of the chain, from its first operator that is not affine to the
+        quantizer's input; None where there is no such operator.
     quantizer
         None only for a last section whose accumulators leave the device.
     """
@@ -120,20 +123,37 @@ class Section:
     input_type: ElementType
     shape: tuple[int, ...]
     dot: Dot | None
-    chain: Float64 | None = None
+    head: Float64 | None = None
+    tail: Float64 | None = None
     quantizer: Quantizer | None = None
 
-    def real(self, accumulators: IntArray) -> FloatArray:
-        """Evaluate the chain on accumulators of shape (frames, channels)."""
-        assert self.chain is not None
-        frames = len(accumulators)
-        shaped = self.chain.run(accumulators.reshape(frames, *self.shape))
-        return shaped.reshape(frames, -1)
+    @property
+    def channels(self) -> int:
+        """Elements of one frame that the section computes."""
+        return math.prod(self.shape)
+
+    def accumulate(self, integers: IntArray) -> IntArray:
+        """Compute what the chain reads, shape (frames, channels)."""
+        return self.dot.accumulate(integers) if self.dot else integers
 
     def codes(self, accumulators: IntArray) -> IntArray:
         """Evaluate chain and quantizer on accumulators of shape (frames, channels)."""
+        return self.quantize(self.affine(accumulators))
+
+    def affine(self, accumulators: npt.NDArray[np.generic]) -> FloatArray:
+        """Evaluate the chain's head on accumulators of shape (frames, channels)."""
+        assert self.head is not None
+        return self._run(self.head, accumulators)
+
+    def quantize(self, real: FloatArray) -> IntArray:
+        """Evaluate the chain's tail and the quantizer, shape (frames, channels)."""
         assert self.quantizer is not None
-        return self.quantizer.codes(self.real(accumulators))
+        return self.quantizer.codes(self._run(self.tail, real) if self.tail else real)
+
+    def _run(self, chain: Float64, values: npt.NDArray[np.generic]) -> FloatArray:
+        """Evaluate a chain on flat frames."""
+        frames = len(values)
+        return chain.run(values.reshape(frames, *self.shape)).reshape(frames, -1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ every quantizer. What stands before the first or after the last of them is float
 stays on the host; in between, each piece becomes a section of the device.
 """
 
+import itertools
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -204,12 +205,15 @@ def _section(tape: Tape, piece: _Piece) -> Section:
                 "Move it behind the quantizer",
             )
     quantizer = parse_quantizer(piece.quantizer, tape.constants)
+    affine = sum(1 for _ in itertools.takewhile(lambda n: n.op_type not in MONOTONE, glue))
+    tail = relinked(tape, glue[affine:], _INTEGERS)
     return Section(
         name=piece.quantizer.name,
         input_type=piece.source.type,
         shape=shape,
         dot=dot,
-        chain=_from_integers(tape, piece, dot, glue),
+        head=_from_integers(tape, piece, dot, glue[:affine]),
+        tail=tape.evaluator(tail, _INTEGERS) if tail else None,
         quantizer=quantizer.per_element(shape) if dot is None else quantizer,
     )
 
