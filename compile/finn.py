@@ -3,15 +3,22 @@
 
 `Streamline` is spelled out because its own version renames every tensor after each
 step and so loses the names by which the border finds the layers again. FINN's command
-line and builder, which need a vendor's tools, are never touched.
+line and builder, which need a vendor's tools, are never touched. FINN's hardware layers
+import torch, so each step imports what it needs when it runs.
 """
 
 import logging
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 from qonnx.core.modelwrapper import ModelWrapper
+from qonnx.transformation import general
+from qonnx.transformation.fold_constants import FoldConstants
+from qonnx.transformation.infer_data_layouts import InferDataLayouts
+from qonnx.transformation.infer_datatypes import InferDataTypes
+from qonnx.transformation.infer_shapes import InferShapes
+from qonnx.transformation.remove import RemoveIdentityOps
 
 from hwgq.errors import UnsupportedLayerError
 from hwgq.foreign import guarded
@@ -19,126 +26,146 @@ from hwgq.foreign import guarded
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FinnStep:
-    """One of FINN's or qonnx's transformations.
+    """Some of FINN's or qonnx's transformations.
 
     Parameters
     ----------
     name
         Name in tables, logs and errors.
-    transformations
-        What is applied, in order.
+    load
+        Gives what is applied, in order; imports it first.
     ensures
-        What holds afterwards, in a sentence without a full stop.
+        What holds afterwards, a sentence without a full stop.
     """
 
     name: str
-    transformations: tuple[Any, ...]
+    load: Callable[[], Iterable[Any]]
     ensures: str
 
+    def apply(self, model: ModelWrapper) -> ModelWrapper:
+        """Apply the step.
 
-@cache
-def finn_steps() -> tuple[FinnStep, ...]:
-    """List the steps; FINN (and through it torch) is imported by the first call."""
-    from finn.transformation.fpgadataflow.convert_to_hw.quantized_matrix_vector_activation import (  # noqa: E501
-        InferQuantizedMatrixVectorActivation,
-    )
-    from finn.transformation.fpgadataflow.convert_to_hw.thresholding import (
-        InferThresholdingLayer,
-    )
-    from finn.transformation.fpgadataflow.minimize_accumulator_width import (
-        MinimizeAccumulatorWidth,
-    )
+        Raises
+        ------
+        UnsupportedLayerError
+            If FINN or qonnx stops, whatever it raises.
+        """
+        logging.getLogger("finn_logger").setLevel(logging.ERROR)
+        remedy = "This network needs a layer form that FINN takes; please report it"
+        for transformation in self.load():
+            doing = f"{type(transformation).__name__} stopped"
+            with guarded(UnsupportedLayerError, self.name, doing, remedy):
+                model = model.transform(transformation)
+        return model
+
+
+def _tidied(*transformations: Any) -> Iterable[Any]:
+    """Follow each transformation by what `Streamline` follows it by, but the renaming."""
+    for transformation in transformations:
+        yield transformation
+        yield RemoveIdentityOps()
+        yield general.GiveUniqueNodeNames()
+        yield InferDataTypes()
+        yield InferDataLayouts()
+
+
+def _convert() -> Iterable[Any]:
     from finn.transformation.qonnx.convert_qonnx_to_finn import ConvertQONNXtoFINN
-    from finn.transformation.streamline import absorb, collapse_repeated, reorder
-    from finn.transformation.streamline.round_thresholds import RoundAndClipThresholds
-    from qonnx.transformation import general
-    from qonnx.transformation.fold_constants import FoldConstants
-    from qonnx.transformation.infer_data_layouts import InferDataLayouts
-    from qonnx.transformation.infer_datatypes import InferDataTypes
-    from qonnx.transformation.infer_shapes import InferShapes
-    from qonnx.transformation.remove import RemoveIdentityOps
-
-    types = (
-        RemoveIdentityOps(),
-        general.GiveUniqueNodeNames(),
-        InferDataTypes(),
-        InferDataLayouts(),
-    )
-
-    def streamlined(name: str, ensures: str, *transformations: Any) -> FinnStep:
-        tidied = tuple(t for step in transformations for t in (step, *types))
-        return FinnStep(name=name, transformations=tidied, ensures=ensures)
 
     return (
-        FinnStep(
-            name="finn-convert",
-            transformations=(
-                ConvertQONNXtoFINN(),
-                InferShapes(),
-                FoldConstants(),
-                *types,
-                general.RemoveStaticGraphInputs(),
-            ),
-            ensures="the graph is in FINN's dialect, with shapes and integer types",
-        ),
-        streamlined(
-            "finn-move-scales",
-            "scales and offsets stand behind the products",
-            absorb.AbsorbScalarBiasIntoMultiThreshold(),
-            reorder.MoveScalarLinearPastInvariants(),
-            reorder.MoveAddPastMul(),
-            reorder.MoveScalarAddPastMatMul(),
-            reorder.MoveScalarMulPastMatMul(),
-            reorder.MoveAddPastMul(),
-        ),
-        streamlined(
-            "finn-collapse",
-            "one factor and one offset are left before each threshold",
-            collapse_repeated.CollapseRepeatedAdd(),
-            collapse_repeated.CollapseRepeatedMul(),
-        ),
-        streamlined(
-            "finn-absorb",
-            "no scale or offset stands before a threshold",
-            absorb.AbsorbAddIntoMultiThreshold(),
-            absorb.FactorOutMulSignMagnitude(),
-            absorb.AbsorbMulIntoMultiThreshold(),
-            absorb.Absorb1BitMulIntoMatMul(),
-        ),
-        FinnStep(
-            name="finn-hardware",
-            transformations=(
-                InferQuantizedMatrixVectorActivation(),
-                InferThresholdingLayer(),
-                general.GiveUniqueNodeNames(),
-            ),
-            ensures="every product and threshold is a hardware layer",
-        ),
-        FinnStep(
-            name="finn-minimize",
-            transformations=(
-                MinimizeAccumulatorWidth(),
-                InferDataTypes(),
-                RoundAndClipThresholds(),
-                InferDataTypes(),
-            ),
-            ensures="FINN's own thresholds are integers in the accumulator's range",
-        ),
+        ConvertQONNXtoFINN(),
+        InferShapes(),
+        FoldConstants(),
+        *_tidied(general.RemoveStaticGraphInputs()),
     )
 
 
-def apply_step(step: FinnStep, model: ModelWrapper) -> ModelWrapper:
-    """Apply one step.
+def _move_scales() -> Iterable[Any]:
+    from finn.transformation.streamline import absorb, reorder
 
-    Raises
-    ------
-    UnsupportedLayerError
-        If FINN or qonnx stops, whatever it raises.
-    """
-    logging.getLogger("finn_logger").setLevel(logging.ERROR)
-    remedy = "This network needs a layer form that FINN takes; please report it"
-    for transformation in step.transformations:
-        name = type(transformation).__name__
-        with guarded(UnsupportedLayerError, step.name, f"{name} stopped", remedy):
-            model = model.transform(transformation)
-    return model
+    return _tidied(
+        absorb.AbsorbScalarBiasIntoMultiThreshold(),
+        reorder.MoveScalarLinearPastInvariants(),
+        reorder.MoveAddPastMul(),
+        reorder.MoveScalarAddPastMatMul(),
+        reorder.MoveScalarMulPastMatMul(),
+        reorder.MoveAddPastMul(),
+    )
+
+
+def _collapse() -> Iterable[Any]:
+    from finn.transformation.streamline import collapse_repeated
+
+    return _tidied(
+        collapse_repeated.CollapseRepeatedAdd(), collapse_repeated.CollapseRepeatedMul()
+    )
+
+
+def _absorb() -> Iterable[Any]:
+    from finn.transformation.streamline import absorb
+
+    return _tidied(
+        absorb.AbsorbAddIntoMultiThreshold(),
+        absorb.FactorOutMulSignMagnitude(),
+        absorb.AbsorbMulIntoMultiThreshold(),
+        absorb.Absorb1BitMulIntoMatMul(),
+    )
+
+
+def _to_hardware() -> Iterable[Any]:
+    from finn.transformation.fpgadataflow.convert_to_hw import (
+        quantized_matrix_vector_activation,
+        thresholding,
+    )
+
+    return (
+        quantized_matrix_vector_activation.InferQuantizedMatrixVectorActivation(),
+        thresholding.InferThresholdingLayer(),
+        general.GiveUniqueNodeNames(),
+    )
+
+
+def _minimize() -> Iterable[Any]:
+    from finn.transformation.fpgadataflow import minimize_accumulator_width
+    from finn.transformation.streamline.round_thresholds import RoundAndClipThresholds
+
+    return (
+        minimize_accumulator_width.MinimizeAccumulatorWidth(),
+        InferDataTypes(),
+        RoundAndClipThresholds(),
+        InferDataTypes(),
+    )
+
+
+FINN_STEPS = (
+    FinnStep(
+        name="finn-convert",
+        load=_convert,
+        ensures="the graph is in FINN's dialect, with shapes and integer types",
+    ),
+    FinnStep(
+        name="finn-move-scales",
+        load=_move_scales,
+        ensures="scales and offsets stand behind the products",
+    ),
+    FinnStep(
+        name="finn-collapse",
+        load=_collapse,
+        ensures="at most one factor and one offset are left before each threshold",
+    ),
+    FinnStep(
+        name="finn-absorb",
+        load=_absorb,
+        ensures="no scale or offset stands before a threshold",
+    ),
+    FinnStep(
+        name="finn-hardware",
+        load=_to_hardware,
+        ensures="every product and threshold is a hardware layer of FINN's",
+    ),
+    FinnStep(
+        name="finn-minimize",
+        load=_minimize,
+        ensures="FINN's own thresholds are integers in the accumulator's range",
+    ),
+)

@@ -165,13 +165,11 @@ def _assemble(
     constants: dict[str, FloatConstant],
     output: str,
 ) -> ModelWrapper:
-    first = network.sections[0]
-    columns = first.dot.signs.shape[1] if first.dot else first.channels
     info = onnx.helper.make_tensor_value_info
     graph = onnx.helper.make_graph(
         nodes,
         "device",
-        [info("integers", TensorProto.FLOAT, (1, columns))],
+        [info("integers", TensorProto.FLOAT, (1, network.elements))],
         [info(output, TensorProto.FLOAT, (1, network.sections[-1].channels))],
         [numpy_helper.from_array(v, k) for k, v in constants.items()],
     )

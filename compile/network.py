@@ -185,6 +185,12 @@ class Network:
         """Integers that enter the device."""
         return self.sections[0].input_type
 
+    @property
+    def elements(self) -> int:
+        """Integers of one frame that enter the device."""
+        first = self.sections[0]
+        return first.dot.signs.shape[1] if first.dot else first.channels
+
     def integers(self, inputs: npt.NDArray[np.generic]) -> IntArray:
         """Compute what enters the device, shape (frames, elements).
 

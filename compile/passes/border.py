@@ -65,7 +65,8 @@ def cross_border(model: ModelWrapper, network: Network) -> Graph:
             f" {len(network.sections)}",
             _REMEDY,
         )
-    streams = {INPUT: _input_stream(network)}
+    entry = Stream(name=INPUT, shape=(network.elements,), type=network.input_type)
+    streams = {INPUT: entry}
     layers: list[Layer] = []
     tensors: dict[str, np.ndarray[tuple[int, ...], np.dtype[np.generic]]] = {}
     source = INPUT
@@ -123,12 +124,6 @@ def _check_weights(model: ModelWrapper, node: NodeProto, section: Section) -> No
         raise UnsupportedLayerError(
             section.name, f"has other weights in FINN's graph, row {row}", _REMEDY
         )
-
-
-def _input_stream(network: Network) -> Stream:
-    first = network.sections[0]
-    elements = first.dot.signs.shape[1] if first.dot else first.channels
-    return Stream(name=INPUT, shape=(elements,), type=network.input_type)
 
 
 def _output_stream(section: Section) -> Stream:

@@ -209,7 +209,7 @@ def _write_defaults(node: NodeProto, opset: int) -> None:
 
 
 def _name_nodes(nodes: list[NodeProto]) -> None:
-    seen: set[str] = set()
+    seen = {"input"}  # what the border calls the device's input
     for node in nodes:
         name = base = shorten(node.name or node.output[0])
         count = 1

@@ -1,0 +1,219 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The compiler as one list of named passes, from a checked ONNX file to a netlist.
+
+Each pass takes what is known so far and returns more; nothing is changed in place. The
+first group reads the network, FINN streamlines it, `cross-border` joins both, and from
+there on passes go from graph to graph.
+"""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from onnx import ModelProto
+from qonnx.core.modelwrapper import ModelWrapper
+
+from hwgq.boards import Board
+from hwgq.compile.cost import Fabric
+from hwgq.compile.finn import FINN_STEPS, FinnStep
+from hwgq.compile.finn_graph import write_finn_graph
+from hwgq.compile.folding import Lanes, Target
+from hwgq.compile.graph import Graph
+from hwgq.compile.network import Network
+from hwgq.compile.options import declared_input
+from hwgq.compile.passes.absorb_offsets import absorb_offsets
+from hwgq.compile.passes.border import cross_border
+from hwgq.compile.passes.fold import fold
+from hwgq.compile.passes.insert_width_converters import insert_width_converters
+from hwgq.compile.passes.normalize import normalize
+from hwgq.compile.passes.place_memories import place_memories
+from hwgq.compile.passes.record import record
+from hwgq.compile.passes.size_fifos import size_fifos
+from hwgq.compile.tape import Tape
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What is asked of the compiler.
+
+    Parameters
+    ----------
+    board
+        The board to fit.
+    clock_mhz
+        Clock of the core.
+    fps
+        Frames per second to reach; None asks for the fastest that fits.
+    pins
+        Lanes that the user fixed, by layer.
+    input_type, input_scale
+        What the network's input is, where its file does not say it.
+    """
+
+    board: Board
+    clock_mhz: float
+    fps: float | None = None
+    pins: Mapping[str, Lanes] = dataclasses.field(default_factory=dict)
+    input_type: str | None = None
+    input_scale: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class State:
+    """What is known of a network between two passes; each field from its pass on."""
+
+    request: Request
+    model: ModelProto
+    recorded: Network | None = None
+    streamlined: ModelWrapper | None = None
+    dataflow: Graph | None = None
+
+    @property
+    def network(self) -> Network:
+        """What the network computes, from `record` on."""
+        assert self.recorded is not None
+        return self.recorded
+
+    @property
+    def finn(self) -> ModelWrapper:
+        """FINN's graph, from `finn-graph` on."""
+        assert self.streamlined is not None
+        return self.streamlined
+
+    @property
+    def graph(self) -> Graph:
+        """The dataflow graph, from `cross-border` on."""
+        assert self.dataflow is not None
+        return self.dataflow
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pass:
+    """One step of the compiler.
+
+    Parameters
+    ----------
+    name
+        Name in tables, logs and stage files.
+    run
+        The step.
+    ensures
+        What holds afterwards, a sentence without a full stop.
+    """
+
+    name: str
+    run: Callable[[State], State]
+    ensures: str
+
+
+def _normalize(state: State) -> State:
+    return dataclasses.replace(state, model=normalize(state.model))
+
+
+def _record(state: State) -> State:
+    tape = Tape(state.model)
+    request = state.request
+    declared = declared_input(
+        tape.annotations.get(tape.input), request.input_type, request.input_scale
+    )
+    return dataclasses.replace(state, recorded=record(tape, declared))
+
+
+def _write_finn_graph(state: State) -> State:
+    return dataclasses.replace(state, streamlined=write_finn_graph(state.network))
+
+
+def _finn(step: FinnStep) -> Pass:
+    def run(state: State) -> State:
+        return dataclasses.replace(state, streamlined=step.apply(state.finn))
+
+    return Pass(name=step.name, run=run, ensures=step.ensures)
+
+
+def _cross_border(state: State) -> State:
+    graph = cross_border(state.finn, state.network)
+    return dataclasses.replace(state, dataflow=graph)
+
+
+def _fold(state: State) -> State:
+    request = state.request
+    target = Target(fps=request.fps, clock_mhz=request.clock_mhz, pins=request.pins)
+    fabric = Fabric.of(request.board)
+    graph = fold(state.graph, fabric, target)
+    return dataclasses.replace(state, dataflow=graph)
+
+
+def _on_graph(run: Callable[[Graph], Graph]) -> Callable[[State], State]:
+    return lambda state: dataclasses.replace(state, dataflow=run(state.graph))
+
+
+PASSES = (
+    Pass(
+        name="normalize",
+        run=_normalize,
+        ensures="every node has a name, all its attributes, and the one form of its kind",
+    ),
+    Pass(
+        name="record",
+        run=_record,
+        ensures="each section is a 1-bit dot product, a float64 chain and a quantizer",
+    ),
+    Pass(
+        name="finn-graph",
+        run=_write_finn_graph,
+        ensures="FINN gets the device's part in QONNX, tensors named after sections",
+    ),
+    *(_finn(step) for step in FINN_STEPS),
+    # The exact thresholds come from the recorded chains, not from FINN's float algebra.
+    Pass(
+        name="cross-border",
+        run=_cross_border,
+        ensures="FINN's layers are ours, with exact integer thresholds",
+    ),
+    # Costs depend on accumulator widths, which are final only behind this pass.
+    Pass(
+        name="absorb-offsets",
+        run=_on_graph(absorb_offsets),
+        ensures="thresholds compare the popcount S itself, on no more bits than needed",
+    ),
+    Pass(
+        name="fold",
+        run=_fold,
+        ensures="every layer has a PE and SIMD that divide it and fit the board",
+    ),
+    # A FIFO stands where beats are narrow, so it is placed before the converters.
+    Pass(
+        name="size-fifos",
+        run=_on_graph(size_fifos),
+        ensures="no layer's pauses hold up another",
+    ),
+    Pass(
+        name="insert-width-converters",
+        run=_on_graph(insert_width_converters),
+        ensures="both ends of every stream agree on the elements per beat",
+    ),
+    Pass(
+        name="place-memories",
+        run=_on_graph(place_memories),
+        ensures="every memory is in look-up tables or block RAM, whichever is smaller",
+    ),
+)
+
+
+def run_passes(
+    state: State, after_each: Callable[[int, Pass, State], None] | None = None
+) -> State:
+    """Apply all passes in order.
+
+    Parameters
+    ----------
+    state
+        A request and the checked network.
+    after_each
+        Called behind each pass with its number, itself and the state that it left.
+    """
+    for number, step in enumerate(PASSES):
+        state = step.run(state)
+        if after_each is not None:
+            after_each(number, step, state)
+    return state
