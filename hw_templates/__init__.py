@@ -1,2 +1,30 @@
 # SPDX-License-Identifier: Apache-2.0
-"""."""
+"""The hardware library: SystemVerilog modules, one a file, the file named after it.
+
+The header of each file is the module's contract: what it computes, its cycles, the
+order of its bits, its parameters.
+"""
+
+import importlib.resources
+from pathlib import Path
+
+_RTL = Path(str(importlib.resources.files(__name__) / "rtl"))
+
+
+def sources() -> tuple[Path, ...]:
+    """List the files of all modules, in alphabetical order."""
+    return tuple(sorted(_RTL.glob("*.sv")))
+
+
+def source(name: str) -> Path:
+    """Find the file of the module `name`.
+
+    Raises
+    ------
+    KeyError
+        If there is no such module.
+    """
+    for path in sources():
+        if path.stem == name:
+            return path
+    raise KeyError(f"{name} is none of {[path.stem for path in sources()]}")

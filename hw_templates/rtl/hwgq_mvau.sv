@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Matrix-vector-activation unit with 1-bit weights (MVAU).
+//
+// For each of MH rows it computes, over the MW codes u of a frame,
+//
+//     S = sum of (u XOR ~w on every bit),    weight bit w: 1 is +1, 0 is -1,
+//
+// and emits how many of the row's STEPS thresholds S reaches (S >= T), or, without
+// thresholds, the signed number (S << SHIFT) + bias. S is the dot product of the codes
+// and weights plus (2^IN_BITS - 1) for every -1 of the row, a constant that thresholds
+// and bias absorb. (Umuroglu et al., FINN, 2017, for one bit.)
+//
+// Cycles      (MH / PE) * (MW / SIMD) a frame, without a gap between frames.
+// Latency     7 cycles from the last input beat of a row group to the output FIFO.
+// Streams     In: MW / SIMD beats a frame of SIMD codes. Out: MH / PE beats of PE
+//             results. Codes are plane-major (bit b of element n at b*N + n); without
+//             thresholds one result a field, row 0 lowest. The pipeline never stops:
+//             the last beat of a row group only enters when the FIFO has room for its
+//             result. `in_ready_o` does not depend on `out_ready_i`.
+// Weights     Word nf*(MW/SIMD) + sf, bit p*SIMD + s: row nf*PE + p, column sf*SIMD + s.
+// Parameters  Word nf. Field p*STEPS + j of ACC_BITS: threshold j of row nf*PE + p,
+//             unsigned; without thresholds, field p of OUT_BITS: its bias, signed.
+module hwgq_mvau #(
+    parameter int unsigned MW = 8,        // columns: codes of an input frame
+    parameter int unsigned MH = 4,        // rows: results of an output frame
+    parameter int unsigned PE = 2,        // rows in parallel, divides MH
+    parameter int unsigned SIMD = 4,      // columns in parallel, divides MW
+    parameter int unsigned IN_BITS = 2,   // bits of a code
+    parameter int unsigned STEPS = 3,     // thresholds of a row; 0: emit accumulators
+    parameter int unsigned ACC_BITS = 5,  // of S, and of a threshold never reached
+    parameter int unsigned OUT_BITS = 2,  // of a result
+    parameter int unsigned SHIFT = 0,     // factor 2^SHIFT of an emitted accumulator
+    parameter WEIGHT_FILE,                // memory images, see hwgq_rom
+    parameter PARAM_FILE,
+    parameter WEIGHT_STYLE = "block",
+    parameter PARAM_STYLE = "block"
+) (
+    input  logic                    clk_i,
+    input  logic                    rst_i,
+    input  logic [SIMD*IN_BITS-1:0] in_data_i,
+    input  logic                    in_valid_i,
+    output logic                    in_ready_o,
+    output logic [PE*OUT_BITS-1:0]  out_data_o,
+    output logic                    out_valid_o,
+    input  logic                    out_ready_i
+);
+  localparam int unsigned SF = MW / SIMD;  // synapse folds: beats of an input frame
+  localparam int unsigned NF = MH / PE;    // neuron folds: row groups
+  localparam int unsigned SfBits = SF > 1 ? $clog2(SF) : 1;
+  localparam int unsigned NfBits = NF > 1 ? $clog2(NF) : 1;
+  localparam int unsigned FoldBits = SF * NF > 1 ? $clog2(SF * NF) : 1;
+  localparam int unsigned Levels = 2 ** IN_BITS - 1;
+  localparam int unsigned ParamBits = STEPS > 0 ? STEPS * ACC_BITS : OUT_BITS;
+
+  if (PE < 1 || MH % PE != 0) begin : gen_bad_pe
+    $error("PE (%0d) must divide MH (%0d).", PE, MH);
+  end
+  if (SIMD < 1 || MW % SIMD != 0) begin : gen_bad_simd
+    $error("SIMD (%0d) must divide MW (%0d).", SIMD, MW);
+  end
+  if (IN_BITS < 1 || IN_BITS > 8) begin : gen_bad_in
+    $error("IN_BITS (%0d) must be 1 to 8.", IN_BITS);
+  end
+  if (ACC_BITS < $clog2(MW * Levels + 1)) begin : gen_bad_acc
+    $error("ACC_BITS (%0d) cannot hold MW * (2**IN_BITS - 1).", ACC_BITS);
+  end
+  if (STEPS > 0 && OUT_BITS != $clog2(STEPS + 1)) begin : gen_bad_out
+    $error("OUT_BITS (%0d) must be clog2(STEPS + 1).", OUT_BITS);
+  end
+  if (STEPS > 0 && SHIFT != 0) begin : gen_bad_shift
+    $error("SHIFT is for accumulators that are emitted, STEPS = 0.");
+  end
+
+  // A fold (one cycle's work) starts with `go`; what follows never stops.
+  logic go, last, room;
+  logic reading_q;  // in the first row group: codes come from the input
+  logic [SfBits-1:0] sf_q;
+  logic [FoldBits-1:0] fold_q;
+
+  assign last = sf_q == SfBits'(SF - 1);
+  assign in_ready_o = reading_q && (!last || room);
+  assign go = (in_valid_i || !reading_q) && (!last || room);
+
+  always_ff @(posedge clk_i) begin
+    if (rst_i) begin
+      sf_q <= '0;
+      fold_q <= '0;
+      reading_q <= 1'b1;
+    end else if (go) begin
+      sf_q <= last ? '0 : sf_q + 1'b1;
+      fold_q <= fold_q == FoldBits'(SF * NF - 1) ? '0 : fold_q + 1'b1;
+      if (last) reading_q <= fold_q == FoldBits'(SF * NF - 1);
+    end
+  end
+
+  // Stages 1 and 2: weights and codes. Bit k of the flags is of the fold of k cycles ago.
+  logic [5:1] valid_q, first_q;
+  logic [6:1] last_q;
+  logic [PE*SIMD-1:0] weights;
+  logic [SIMD*IN_BITS-1:0] input_q, codes_q;
+
+  always_ff @(posedge clk_i) begin
+    valid_q <= rst_i ? '0 : {valid_q[4:1], go};
+    last_q  <= rst_i ? '0 : {last_q[5:1], go && last};
+    first_q <= {first_q[4:1], sf_q == '0};
+    input_q <= in_data_i;
+  end
+
+  hwgq_rom #(
+      .WIDTH(PE * SIMD),
+      .DEPTH(SF * NF),
+      .FILE(WEIGHT_FILE),
+      .STYLE(WEIGHT_STYLE)
+  ) u_weights (
+      .clk_i,
+      .addr_i(fold_q),
+      .data_o(weights)
+  );
+
+  if (NF > 1) begin : gen_buffer
+    // Later row groups read the frame again. Nothing is read while it is written.
+    (* no_rw_check *) logic [SIMD*IN_BITS-1:0] buffer[SF];
+    logic [SIMD*IN_BITS-1:0] again_q;
+    logic fresh_q;
+    always_ff @(posedge clk_i) begin
+      if (reading_q) buffer[sf_q] <= in_data_i;
+      again_q <= buffer[sf_q];
+      fresh_q <= reading_q;
+      codes_q <= fresh_q ? input_q : again_q;
+    end
+  end else begin : gen_no_buffer
+    always_ff @(posedge clk_i) codes_q <= input_q;
+  end
+
+  // Stage 3: conditional inversion. Stage 4: ones of each plane in groups of lanes.
+  // Stage 5: their weighted sum. Stage 6: accumulator.
+  localparam int unsigned GroupLanes = 16;  // 4 levels of LUTs between registers
+  localparam int unsigned Groups = (SIMD + GroupLanes - 1) / GroupLanes;
+  localparam int unsigned CountBits = $clog2(GroupLanes + 1);
+  localparam int unsigned SumBits = $clog2(SIMD * Levels + 1);
+  logic [PE*ACC_BITS-1:0] accumulators;
+
+  for (genvar p = 0; p < PE; p++) begin : gen_row
+    logic [IN_BITS*Groups*CountBits-1:0] counts_q;
+    logic [SumBits-1:0] sum, sum_q;
+    logic [ACC_BITS-1:0] accumulator_q;
+
+    for (genvar b = 0; b < IN_BITS; b++) begin : gen_plane
+      for (genvar g = 0; g < Groups; g++) begin : gen_group
+        localparam int unsigned Low = g * GroupLanes;
+        localparam int unsigned Lanes = SIMD - Low < GroupLanes ? SIMD - Low : GroupLanes;
+        logic [Lanes-1:0] ones_q;
+        always_ff @(posedge clk_i) begin
+          ones_q <= codes_q[b*SIMD+Low+:Lanes] ^ ~weights[p*SIMD+Low+:Lanes];
+          counts_q[(b*Groups+g)*CountBits+:CountBits] <= CountBits'($countones(ones_q));
+        end
+      end
+    end
+
+    always_comb begin
+      sum = '0;
+      for (int unsigned b = 0; b < IN_BITS; b++)
+        for (int unsigned g = 0; g < Groups; g++)
+          sum += SumBits'(counts_q[(b*Groups+g)*CountBits+:CountBits]) << b;
+    end
+
+    always_ff @(posedge clk_i) begin
+      sum_q <= sum;
+      if (valid_q[5])
+        accumulator_q <= (first_q[5] ? '0 : accumulator_q) + ACC_BITS'(sum_q);
+    end
+    assign accumulators[p*ACC_BITS+:ACC_BITS] = accumulator_q;
+  end
+
+  // Stage 7: thresholds or bias, read two cycles ahead.
+  logic [NfBits-1:0] group_q;  // row group that is in stage 4
+  logic [PE*ParamBits-1:0] parameters;
+  logic [PE*OUT_BITS-1:0] result;
+  logic result_valid_q;
+
+  always_ff @(posedge clk_i) begin
+    if (rst_i) group_q <= '0;
+    else if (last_q[4]) group_q <= group_q == NfBits'(NF - 1) ? '0 : group_q + 1'b1;
+    result_valid_q <= !rst_i && last_q[6];
+  end
+
+  hwgq_rom #(
+      .WIDTH(PE * ParamBits),
+      .DEPTH(NF),
+      .FILE(PARAM_FILE),
+      .STYLE(PARAM_STYLE)
+  ) u_parameters (
+      .clk_i,
+      .addr_i(group_q),
+      .data_o(parameters)
+  );
+
+  for (genvar p = 0; p < PE; p++) begin : gen_result
+    logic [ACC_BITS-1:0] accumulator;
+    assign accumulator = accumulators[p*ACC_BITS+:ACC_BITS];
+    if (STEPS > 0) begin : gen_code
+      logic [STEPS-1:0] reached_q;
+      logic [OUT_BITS-1:0] code;
+      for (genvar j = 0; j < STEPS; j++) begin : gen_step
+        always_ff @(posedge clk_i)
+          reached_q[j] <= accumulator >= parameters[(p*STEPS+j)*ACC_BITS+:ACC_BITS];
+      end
+      assign code = OUT_BITS'($countones(reached_q));
+      for (genvar b = 0; b < OUT_BITS; b++) begin : gen_plane
+        assign result[b*PE+p] = code[b];
+      end
+    end else begin : gen_accumulator
+      logic [OUT_BITS-1:0] biased_q;
+      always_ff @(posedge clk_i)
+        biased_q <= (OUT_BITS'(accumulator) << SHIFT) + parameters[p*OUT_BITS+:OUT_BITS];
+      assign result[p*OUT_BITS+:OUT_BITS] = biased_q;
+    end
+  end
+
+  // The FIFO's free places are lent when a row group ends its folds, and given back when
+  // a result leaves. One is away for at most 10 cycles, and one is needed every SF.
+  localparam int unsigned Places = SF < 10 ? (9 + SF) / SF : 2;
+  localparam int unsigned PlaceBits = $clog2(Places + 1);
+  logic fifo_ready;
+  logic [PlaceBits-1:0] free_q;
+
+  assign room = free_q != '0;
+  always_ff @(posedge clk_i) begin
+    if (rst_i) free_q <= PlaceBits'(Places);
+    else
+      free_q <= free_q - PlaceBits'(go && last) + PlaceBits'(out_valid_o && out_ready_i);
+  end
+
+  hwgq_fifo #(
+      .WIDTH(PE * OUT_BITS),
+      .DEPTH(Places)
+  ) u_fifo (
+      .clk_i,
+      .rst_i,
+      .in_data_i(result),
+      .in_valid_i(result_valid_q),
+      .in_ready_o(fifo_ready),
+      .out_data_o,
+      .out_valid_o,
+      .out_ready_i
+  );
+
+
+  always_comb if (!rst_i) assert (!result_valid_q || fifo_ready);
+endmodule

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Read-only memory: `data_o` is the word at the address of two cycles ago.
+//
+// Latency     2 cycles: the address is registered, then the word. It never stops. (A
+//             register behind the memory instead would cost a cell a bit.)
+// Contents    FILE, one hexadecimal word a line, word 0 first ($readmemh); a relative
+//             name counts from the folder in which the tool runs. All weights and
+//             thresholds of a design lie in instances of this module, so that they can
+//             be exchanged in a routed design.
+module hwgq_rom #(
+    parameter int unsigned WIDTH = 8,  // bits of a word
+    parameter int unsigned DEPTH = 2,  // words
+    parameter FILE,                    // memory image
+    parameter STYLE = "block",         // "block": block RAM, "lut": logic
+    // Derived; leave as it is.
+    localparam int unsigned AddressBits = DEPTH > 1 ? $clog2(DEPTH) : 1
+) (
+    input  logic                   clk_i,
+    input  logic [AddressBits-1:0] addr_i,
+    output logic [WIDTH-1:0]       data_o
+);
+  if (WIDTH < 1 || DEPTH < 1) begin : gen_bad_size
+    $error("WIDTH and DEPTH must be at least 1.");
+  end
+
+  logic [AddressBits-1:0] addr_q;
+  always_ff @(posedge clk_i) addr_q <= addr_i;
+
+  // Tools left alone put even wide memories into logic.
+  if (STYLE == "block") begin : gen_block
+    (* ram_style = "block" *) logic [WIDTH-1:0] memory[DEPTH];
+    initial $readmemh(FILE, memory);
+    always_ff @(posedge clk_i) data_o <= memory[addr_q];
+  end else if (STYLE == "lut") begin : gen_lut
+    (* ram_style = "logic" *) logic [WIDTH-1:0] memory[DEPTH];
+    initial $readmemh(FILE, memory);
+    always_ff @(posedge clk_i) data_o <= memory[addr_q];
+  end else begin : gen_bad_style
+    $error("STYLE must be \"block\" or \"lut\".");
+  end
+endmodule
