@@ -8,11 +8,10 @@ from typing import Self
 
 from hwgq.stages import run_stage
 from hwgq.storage import locked, read_json, write_json
-from hwgq.train import datasets
 from hwgq.train.datasets import Dataset
 from hwgq.train.exact import reference
 from hwgq.train.recipe import Recipe, load_recipe
-from hwgq.train.runs import RUNS
+from hwgq.train.runs import RUNS, load_data
 from hwgq.train.trainer import fit, share_right
 from hwgq.train.training import checked_seed, fit_inputs
 
@@ -78,7 +77,7 @@ def measure_accuracy(
         File or folder of the data set.
     """
     chosen = load_recipe(recipe)
-    dataset = datasets.load(chosen.data.set, data)
+    dataset = load_data(chosen, data)
     folder = out or RUNS / chosen.name
     table = folder / "accuracy.json"
     for seed in seeds:

@@ -90,6 +90,13 @@ class Dataset:
         """Bits of the highest level of any image."""
         return max(1, *(int(part.images.max()).bit_length() for part in self.parts))
 
+    def flat(self) -> Self:
+        """Make every image one row of numbers, as an MLP takes it."""
+        parts = (
+            Part(part.images.reshape(len(part), -1), part.labels) for part in self.parts
+        )
+        return type(self)(self.name, *parts)
+
     def fingerprint(self) -> str:
         """SHA-256 of all images and labels, part by part, in order."""
         digest = hashlib.sha256()
@@ -246,8 +253,9 @@ def _part(
 
 def _read_arrays(path: Path) -> dict[str, npt.NDArray[np.generic]]:
     try:
-        with np.load(path, allow_pickle=False) as file:
-            if isinstance(file, np.lib.npyio.NpzFile):
+        file = np.load(path, allow_pickle=False)
+        if isinstance(file, np.lib.npyio.NpzFile):
+            with file:
                 return dict(file)
     except OSError as error:
         problem = f"cannot be read ({error.strerror})"

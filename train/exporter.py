@@ -61,10 +61,10 @@ def export(run: Path) -> Path:
     def work() -> None:
         trained = load_run(run)
         model, dataset = trained.model, trained.dataset
-        images = dataset.test.images.reshape(len(dataset.test), -1)
+        images = dataset.test.images
         exact = reference(model, images)
         table = witness(model, images)
-        data = export_network(model, images.shape[1:], dataset.input_bits)
+        data = export_network(model, dataset.shape, dataset.input_bits)
         check_network(data, images[:CHECKED_FRAMES], exact)
         write_npz(kept, **collect(images, dataset.test.labels, exact, table))
         write_bytes(network, data)
@@ -143,7 +143,7 @@ def _name_quantizers(exported: ModelProto, expected: set[str]) -> None:
         scope, found, _ = node.name.partition("/act_quant/")
         if not found or node.op_type not in {"MultiThreshold", "BipolarQuant"}:
             continue
-        node.name = scope.strip("/").replace("/", ".")
+        node.name = _module_path(scope)
         renamed[node.output[0]] = node.name
         own = copy.deepcopy(initializers[node.input[1]])  # PyTorch shares equal ones
         own.name = node.input[1] = f"{node.name}.thresholds"
@@ -157,6 +157,16 @@ def _name_quantizers(exported: ModelProto, expected: set[str]) -> None:
         node.output[:] = [renamed.get(name, name) for name in node.output]
     for info in graph.value_info:
         info.name = renamed.get(info.name, info.name)
+
+
+def _module_path(scope: str) -> str:
+    """Turn a scope of PyTorch's exporter into a module path: /a/a.0/b is a.0.b."""
+    path: list[str] = []
+    before = ""
+    for part in scope.strip("/").split("/"):
+        path.append(part.removeprefix(f"{before}."))
+        before = part
+    return ".".join(path)
 
 
 def _annotate(exported: ModelProto, datatype: str) -> None:
@@ -182,7 +192,7 @@ def _check_scales(exported: ModelProto, model: nn.Sequential) -> None:
         scope, found, _ = node.name.partition("/weight_quant/")
         if not found or node.op_type != "BipolarQuant":
             continue
-        layer = model.get_submodule(scope.strip("/").replace("/", "."))
+        layer = model.get_submodule(_module_path(scope))
         assert isinstance(layer, BinaryLinear)
         stored = numpy_helper.to_array(initializers[node.input[1]])
         if not np.array_equal(stored, layer.alpha().numpy()):

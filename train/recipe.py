@@ -51,7 +51,7 @@ class Schedule(Table):
 
     epochs: Positive
     batch: Annotated[int, Field(gt=1)]
-    learning_rate: Annotated[float, Field(gt=0)]
+    learning_rate: Annotated[float, Field(gt=0, le=10)]
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
     threads: Positive = 1
 
@@ -132,7 +132,7 @@ def _remedy(path: tuple[str, ...], error: Any) -> str:
     keys = list(_table_at(path[:-1]).model_fields)
     close = difflib.get_close_matches(path[-1], keys, n=1)
     if close:
-        return f"Did you mean {close[0]}?"
+        return f"Perhaps {close[0]} is meant"
     return f"The keys here are {', '.join(keys)}"
 
 

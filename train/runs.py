@@ -44,6 +44,14 @@ class Run:
     model: nn.Sequential
 
 
+def load_data(recipe: Recipe, data: Path | None) -> Dataset:
+    """Load a recipe's data set, in the shape that its network takes.
+
+    Errors as `hwgq.train.datasets.load`.
+    """
+    return datasets.load(recipe.data.set, data).flat()
+
+
 def default_folder(recipe: Recipe, seed: int) -> Path:
     """Name the folder of a run: runs/NAME, with the seed where it is not 0."""
     return RUNS / (f"{recipe.name}-seed{seed}" if seed else recipe.name)
@@ -62,7 +70,7 @@ def load_run(run: Path) -> Run:
     recipe = parse_recipe(str(run / "recipe.toml"), read_toml(run / "recipe.toml"))
     origin = read_json(run / "run.json")
     data = Path(origin["data"]) if origin["data"] else None
-    dataset = datasets.load(recipe.data.set, data)
+    dataset = load_data(recipe, data)
     if dataset.fingerprint() != origin["sha256"]:
         problem = f"is not what {run} was trained on"
         raise DataError(data or recipe.data.set, problem, "Train again")

@@ -17,7 +17,7 @@ from hwgq.train import datasets
 from hwgq.train.datasets import Dataset
 from hwgq.train.exporter import export
 from hwgq.train.recipe import Recipe, load_recipe
-from hwgq.train.runs import default_folder
+from hwgq.train.runs import default_folder, load_data
 from hwgq.train.trainer import Fit, fit, share_right
 
 
@@ -57,7 +57,7 @@ def train(
     """
     chosen = load_recipe(recipe)
     seed = checked_seed(0 if seed is None else seed)
-    dataset = datasets.load(chosen.data.set, data)
+    dataset = load_data(chosen, data)
     run = out or default_folder(chosen, seed)
     origin = {
         "seed": seed,
@@ -135,6 +135,6 @@ def _metrics(result: Fit, dataset: Dataset, seconds: float) -> dict[str, object]
     shares = [share_right(result.model, part) for part in dataset.parts]
     return {
         **dict(zip(("train", "validation", "test"), shares, strict=True)),
-        "seconds": round(seconds, 1),
+        "seconds": round(seconds, 3),
         "epochs": [asdict(epoch) for epoch in result.epochs],
     }

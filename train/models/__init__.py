@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The networks that recipes name."""
 
-import math
-
 from torch import nn
 
 from hwgq.train.models.mlp import float_mlp, mlp
@@ -19,19 +17,11 @@ def build(
     network
         What the recipe asks for.
     shape, classes
-        Shape of one image, and number of logits.
+        Shape of one image, flat for an MLP, and number of logits.
     binary
         Whether to make it as asked for, or the float network beside it.
     """
-    inputs = math.prod(shape)
-    if binary:
-        body = mlp(
-            inputs,
-            network.hidden,
-            classes,
-            bits=network.bits,
-            backward=network.backward,
-        )
-    else:
-        body = float_mlp(inputs, network.hidden, classes)
-    return body
+    widths = shape[0], network.hidden, classes
+    if not binary:
+        return float_mlp(*widths)
+    return mlp(*widths, bits=network.bits, backward=network.backward)
