@@ -79,7 +79,7 @@ def _synthesize(design: Design, folder: Path) -> None:
     run_stage(
         folder,
         "synthesize",
-        inputs={"build_id": design.build_id, **_version(design.flow.synthesizer)},
+        inputs={"build_id": design.info.build_id, **_version(design.flow.synthesizer)},
         outputs=[folder / name for name in (*design.files, NETLIST, GATES)],
         work=work,
     )
@@ -157,6 +157,6 @@ def _result(design: Design, folder: Path) -> BuildResult:
         clock_mhz=design.mhz,
         fmax_mhz=summary["fmax_mhz"],
         seed=summary["seed"],
-        build_id=design.build_id,
+        build_id=design.info.build_id,
         **cells,
     )

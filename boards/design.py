@@ -4,7 +4,7 @@
 import importlib.resources
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +13,12 @@ from hwgq.boards.flows import flow_of
 from hwgq.boards.flows.flow import FOLDER, SCRIPT, TOP, Flow, synthesis_script
 from hwgq.boards.pins import pads
 from hwgq.boards.pll import Pll
-from hwgq.boards.top import CorePorts, board_top
+from hwgq.boards.protocol import Info
+from hwgq.boards.top import board_top
 from hwgq.errors import StorageError
 from hwgq.storage import read_json, read_toml, sha256_bytes, sha256_path
 
-_BUILD_ID = f"{FOLDER}/build_id.hex"
+_INFO = f"{FOLDER}/info.hex"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,8 +33,9 @@ class Design:
         The clock that the PLL makes.
     seed
         The first seed to place with.
-    build_id
-        64 bits that change with anything that the netlist depends on, as 16 digits.
+    info
+        What the board says about itself. Its `build_id` changes with anything that the
+        netlist depends on.
     files
         Text of every file that the flow reads besides the core's, by path relative to
         the build folder.
@@ -43,7 +45,7 @@ class Design:
     flow: Flow
     mhz: float
     seed: int
-    build_id: str
+    info: Info
     files: Mapping[str, str]
 
 
@@ -67,26 +69,32 @@ def read_design(folder: Path) -> Design:
     flow = flow_of(board)
     mhz = float(settings.get("clock_mhz", board.clock.core_mhz))
     pll = flow.pll(board.clock.mhz, mhz)
-    files = _files(board, pll, read_ports(folder), _sources(folder))
+    anonymous = read_info(folder)
+    files = _files(board, pll, anonymous, _sources(folder))
     facts = f"{sha256_path(folder / 'rtl')} {sorted(files.items())}"
-    build_id = sha256_bytes(facts.encode())[:16]
+    info = replace(anonymous, build_id=sha256_bytes(facts.encode())[:16])
     return Design(
         board=board,
         flow=flow,
         mhz=pll.mhz,
         seed=int(settings.get("seed", 1)),
-        build_id=build_id,
-        files={**files, _BUILD_ID: f"{build_id}\n"},
+        info=info,
+        files={**files, _INFO: info.memory_image()},
     )
 
 
-def read_ports(folder: Path) -> CorePorts:
+def read_info(folder: Path) -> Info:
     """Read the shape of the core's streams from a build's ``dataflow.json``.
 
     Parameters
     ----------
     folder
         The build folder, compiled.
+
+    Returns
+    -------
+    Info
+        With a build id of zero.
 
     Raises
     ------
@@ -102,8 +110,12 @@ def read_ports(folder: Path) -> CorePorts:
     except (KeyError, TypeError) as error:
         problem = f"does not describe a graph ({error!r})"
         raise StorageError(path, problem, "Compile the network again") from error
-    return CorePorts(
-        in_beats=in_beats, in_width=in_width, out_beats=out_beats, out_width=out_width
+    return Info(
+        build_id="0" * 16,
+        in_beats=in_beats,
+        in_width=in_width,
+        out_beats=out_beats,
+        out_width=out_width,
     )
 
 
@@ -114,14 +126,14 @@ def _shape(stream: Mapping[str, Any]) -> tuple[int, int]:
 
 
 def _files(
-    board: Board, pll: Pll, ports: CorePorts, sources: Sequence[str]
+    board: Board, pll: Pll, info: Info, sources: Sequence[str]
 ) -> dict[str, str]:
     flow = flow_of(board)
     templates = importlib.resources.files("hwgq.hw_templates") / "board"
     names = ("hwgq_system.sv", f"{flow.pll_module}.sv")
     modules = {f"{FOLDER}/{name}": (templates / name).read_text() for name in names}
     modules[f"{FOLDER}/{TOP}.sv"] = board_top(
-        ports, flow.pll_module, pll, baud=board.uart.baud, build_id_file=_BUILD_ID
+        info, flow.pll_module, pll, baud=board.uart.baud, info_file=_INFO
     )
     return {
         **modules,

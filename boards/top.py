@@ -1,42 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The one generated module of a board's design: pads and PLL around the system."""
 
-from dataclasses import dataclass
-
 from hwgq.boards.flows.flow import TOP
 from hwgq.boards.pll import Pll
+from hwgq.boards.protocol import Info
 from hwgq.errors import BoardError
 
 #: A receiver samples the tenth bit: a baud rate off by more than this reads it wrong.
 _BAUD_TOLERANCE = 0.02
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CorePorts:
-    """Shape of the core's two streams.
-
-    Parameters
-    ----------
-    in_beats, out_beats
-        Transfers of one frame.
-    in_width, out_width
-        Bits of one transfer.
-    """
-
-    in_beats: int
-    in_width: int
-    out_beats: int
-    out_width: int
-
-    @property
-    def bytes_in(self) -> int:
-        """Bytes of one frame's input on the wire: whole bytes for each transfer."""
-        return self.in_beats * -(-self.in_width // 8)
-
-    @property
-    def bytes_out(self) -> int:
-        """Bytes of one frame's output on the wire."""
-        return self.out_beats * -(-self.out_width // 8)
 
 
 def clocks_per_bit(mhz: float, baud: int) -> int:
@@ -62,7 +33,7 @@ def clocks_per_bit(mhz: float, baud: int) -> int:
 
 
 def board_top(
-    ports: CorePorts, pll_module: str, pll: Pll, *, baud: int, build_id_file: str
+    info: Info, pll_module: str, pll: Pll, *, baud: int, info_file: str
 ) -> str:
     """Write the top module of a board's design.
 
@@ -70,14 +41,14 @@ def board_top(
 
     Parameters
     ----------
-    ports
+    info
         Shape of the core's streams.
     pll_module, pll
         The family's PLL and its settings.
     baud
         Bits per second of the serial port.
-    build_id_file
-        Memory image of the build's identity.
+    info_file
+        Memory image of what the board says about itself.
 
     Returns
     -------
@@ -106,11 +77,11 @@ module {TOP} #(
 
   hwgq_system #(
       .CLKS_PER_BIT(CLKS_PER_BIT),
-      .IN_BEATS({ports.in_beats}),
-      .IN_WIDTH({ports.in_width}),
-      .OUT_BEATS({ports.out_beats}),
-      .OUT_WIDTH({ports.out_width}),
-      .BUILD_ID_FILE("{build_id_file}")
+      .IN_BEATS({info.in_beats}),
+      .IN_WIDTH({info.in_width}),
+      .OUT_BEATS({info.out_beats}),
+      .OUT_WIDTH({info.out_width}),
+      .BUILD_ID_FILE("{info_file}")
   ) u_system (
       .clk_i(clk),
       .locked_i(locked),

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Build folders with tiny cores, for tests of the flow."""
 
-import importlib.resources
 from pathlib import Path
 
+from hwgq import hw_templates
 from hwgq.storage import write_json, write_text, write_toml
 
 #: Adds one to every byte.
@@ -24,43 +24,6 @@ module hwgq_core (
     if (in_ready_o) out_data_o <= in_data_i + 8'd1;
   end
   assign in_ready_o = !out_valid_o || out_ready_i;
-endmodule
-"""
-
-#: Shifts bits in and out: as many ports as the shell, and hardly any logic.
-SHELL = """\
-module hwgq_uart_shell #(
-    parameter int unsigned CLKS_PER_BIT = 8,
-    parameter int unsigned IN_BEATS = 1,
-    parameter int unsigned IN_WIDTH = 1,
-    parameter int unsigned OUT_BEATS = 1,
-    parameter int unsigned OUT_WIDTH = 1,
-    parameter BUILD_ID_FILE = ""
-) (
-    input  logic                 clk_i,
-    input  logic                 rst_i,
-    input  logic                 rx_i,
-    output logic                 tx_o,
-    output logic [IN_WIDTH-1:0]  core_in_data_o,
-    output logic                 core_in_valid_o,
-    input  logic                 core_in_ready_i,
-    input  logic [OUT_WIDTH-1:0] core_out_data_i,
-    input  logic                 core_out_valid_i,
-    output logic                 core_out_ready_o
-);
-  logic [63:0] build_id[1];
-  logic [IN_WIDTH+64:0] in_q;
-  logic [OUT_WIDTH:0] out_q;
-  initial $readmemh(BUILD_ID_FILE, build_id);
-  always_ff @(posedge clk_i) begin
-    if (rst_i) in_q <= {1'b0, build_id[0], {IN_WIDTH{1'b0}}};
-    else if (core_in_ready_i) in_q <= {in_q[IN_WIDTH+63:0], rx_i};
-    out_q <= core_out_valid_i ? {1'b1, core_out_data_i} : out_q >> 1;
-  end
-  assign core_in_data_o = in_q[IN_WIDTH-1:0];
-  assign core_in_valid_o = in_q[IN_WIDTH];
-  assign core_out_ready_o = in_q[0];
-  assign tx_o = out_q[0];
 endmodule
 """
 
@@ -97,12 +60,8 @@ def write_build(
     settings
         Further keys of ``build.toml``.
     """
-    reset = importlib.resources.files("hwgq.hw_templates") / "rtl" / "hwgq_reset.sv"
-    sources = {
-        "hwgq_reset.sv": reset.read_text(),
-        "hwgq_uart_shell.sv": SHELL,
-        "hwgq_core.sv": core,
-    }
+    templates = {path.name: path.read_text() for path in hw_templates.sources()}
+    sources = {**templates, "hwgq_core.sv": core}
     for name, text in sources.items():
         write_text(folder / "rtl" / name, text)
     write_text(folder / "rtl" / "files.txt", "\n".join(sources))

@@ -36,7 +36,8 @@ def test_the_device_has_what_the_boards_file_says(built):
     result = built[0]
     resources = boards.load(result.board).resources
     assert 0 < result.luts.used < result.luts.available == resources.luts
-    assert result.block_rams == boards.Use(used=0, available=resources.block_rams)
+    # The shell keeps what it says about itself in one.
+    assert result.block_rams == boards.Use(used=1, available=resources.block_rams)
 
 
 def test_the_router_derives_the_clock_from_the_plls_settings(built):
@@ -76,15 +77,15 @@ def test_a_damaged_bitstream_is_packed_again(built):
 def test_another_clock_changes_the_pll_and_the_build_id(tmp_path):
     folder = write_build(tmp_path, "icebreaker")
     before = boards.build(folder)
-    write_build(folder, "icebreaker", clock_mhz=40)
+    write_build(folder, "icebreaker", clock_mhz=24)
     after = boards.build(folder)
-    assert after.clock_mhz == pytest.approx(40, rel=0.01)
+    assert after.clock_mhz == 24
     assert after.build_id != before.build_id
 
 
 def test_a_design_that_is_too_big_says_by_how_much(tmp_path):
     folder = write_build(tmp_path, "icebreaker", core=BIG_CORE)
-    message = r"icebreaker: the design needs 32 of 30 block RAMs \(107%\)\. Choose"
+    message = r"icebreaker: the design needs 33 of 30 block RAMs \(110%\)\. Choose"
     with pytest.raises(BuildError, match=message):
         boards.build(folder)
 
