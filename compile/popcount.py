@@ -36,7 +36,8 @@ def corrections(weights: BoolArray, element: ElementType) -> IntArray:
     columns = weights.shape[1]
     negative = columns - np.count_nonzero(weights, axis=1).astype(np.int64)
     flipped = element.step * ((1 << element.bits) - 1) * negative
-    return element.offset * (columns - 2 * negative) - flipped
+    constant: IntArray = element.offset * (columns - 2 * negative) - flipped
+    return constant
 
 
 def popcount_bounds(

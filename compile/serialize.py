@@ -120,7 +120,8 @@ def _stream(row: Mapping[str, Any]) -> Stream:
 
 
 def _encode(tensor: Tensor) -> bytes:
-    packed = np.packbits(tensor) if tensor.dtype == np.bool_ else tensor
+    is_bits = tensor.dtype == np.bool_
+    packed = np.packbits(tensor.astype(np.bool_)) if is_bits else tensor
     buffer = io.BytesIO()
     np.lib.format.write_array(buffer, packed, allow_pickle=False)
     return buffer.getvalue()
@@ -131,7 +132,7 @@ def _decode(folder: Path, key: str, row: Mapping[str, Any]) -> Tensor:
     if not re.fullmatch("[0-9a-f]{16}", key):
         raise StorageError(path, "is no name of a tensor", _MADE_ANEW)
     try:
-        tensor = np.load(path, allow_pickle=False)
+        tensor: Tensor = np.load(path, allow_pickle=False)
         if row["type"] == np.dtype(np.bool_).str:
             count = int(np.prod(row["shape"]))
             tensor = np.unpackbits(tensor, count=count).astype(np.bool_)

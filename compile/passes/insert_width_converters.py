@@ -3,13 +3,13 @@
 
 import dataclasses
 
-from hwgq.compile.graph import Graph, Layer, Mvau, Thresholding, WidthConverter
+from hwgq.compile.graph import Fifo, Graph, Layer, Mvau, Thresholding, WidthConverter
 
 
 def insert_width_converters(graph: Graph) -> Graph:
     """Make both ends of every stream agree on the elements per beat."""
     for layer in graph.layers:
-        beat = _beat_read(layer)
+        beat = _beat_read(graph, layer)
         stream = graph.streams[layer.inputs[0]]
         if beat is not None and stream.beat != beat:
             name = graph.fresh_name(f"{stream.name}.converted")
@@ -21,11 +21,13 @@ def insert_width_converters(graph: Graph) -> Graph:
     return graph
 
 
-def _beat_read(layer: Layer) -> int | None:
+def _beat_read(graph: Graph, layer: Layer) -> int | None:
     """Find how many elements a beat a layer reads; None where any number will do."""
     match layer:
         case Mvau():
             return layer.simd
         case Thresholding():
             return layer.pe
+        case Fifo():
+            return graph.streams[layer.outputs[0]].beat
     return None

@@ -1,13 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """Graphs for tests, made by hand or from a seed, as the front end would make them."""
 
-import dataclasses
 from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
 
+from hwgq.compile.cost import Lanes
 from hwgq.compile.graph import ElementType, Graph, IntArray, Mvau, Stream
+from hwgq.compile.passes import fold
+from hwgq.compile.passes.absorb_offsets import absorb_offsets
+from hwgq.compile.passes.insert_width_converters import insert_width_converters
+from hwgq.compile.passes.place_memories import place_memories
+from hwgq.compile.passes.size_fifos import size_fifos
 from hwgq.compile.popcount import BoolArray, corrections, popcount_bounds
 
 NEVER = np.iinfo(np.int64).max
@@ -114,11 +119,13 @@ def random_codes(graph: Graph, frames: int, seed: int = 0) -> IntArray:
 
 
 def with_lanes(graph: Graph, lanes: Sequence[tuple[int, int]]) -> Graph:
-    """Set (PE, SIMD) of the MVAUs in order, and the beats of their streams."""
-    for layer, (pe, simd) in zip(tuple(graph.mvaus()), lanes, strict=True):
-        changed = dataclasses.replace(layer, pe=pe, simd=simd)
-        name = layer.outputs[0]
-        out = dataclasses.replace(graph.streams[name], beat=pe)
-        graph = graph.with_layers({layer.name: changed})
-        graph = graph.replace(streams={**graph.streams, name: out})
-    return graph
+    """Set (PE, SIMD) of the MVAUs, in order."""
+    names = (layer.name for layer in graph.mvaus())
+    chosen = {n: Lanes(*pair) for n, pair in zip(names, lanes, strict=True)}
+    return fold.with_lanes(graph, chosen)
+
+
+def placed(graph: Graph, lanes: Sequence[tuple[int, int]]) -> Graph:
+    """Take a random graph through all passes, with these lanes."""
+    graph = size_fifos(with_lanes(absorb_offsets(graph), lanes))
+    return place_memories(insert_width_converters(graph))

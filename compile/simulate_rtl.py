@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Run frames through the generated RTL and read every stream back as codes."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from hwgq.compile.beats import pack, unpack
+from hwgq.compile.graph import Graph, IntArray
+from hwgq.compile.netlist import core_map
+from hwgq.compile.verilator import SimPorts, Simulator, Stalls, Tap, build_simulator
+from hwgq.compile.verilator_run import Run
+from hwgq.errors import StorageError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Simulation:
+    """What the RTL gave.
+
+    Parameters
+    ----------
+    codes
+        Codes of the output, and of every tapped stream, by name; shape
+        (frames, *stream shape).
+    run
+        Cycles, stalls and the traffic on every stream; its streams are ``sN``, N as in
+        :func:`hwgq.compile.netlist.core_map`.
+    """
+
+    codes: Mapping[str, IntArray]
+    run: Run
+
+    def interval(self, graph: Graph) -> float:
+        """Measure the cycles from a frame to the next, at the output.
+
+        The first frames, which find an empty pipeline, are left out; at least two
+        frames are needed.
+        """
+        beats = graph.streams[graph.output].beats
+        ends = self.run.output_cycles[beats - 1 :: beats]
+        settled = ends[(len(ends) - 1) // 2 :]
+        return float(settled[-1] - settled[0]) / (len(settled) - 1)
+
+
+def simulate_rtl(
+    graph: Graph,
+    rtl: Path,
+    codes: IntArray,
+    *,
+    stalls: Stalls | None = None,
+    taps: bool = True,
+    trace: Path | None = None,
+) -> Simulation:
+    """Run frames through the RTL of a graph.
+
+    Parameters
+    ----------
+    graph
+        The graph after all passes.
+    rtl
+        Folder that :func:`hwgq.compile.netlist.write_rtl` wrote of it.
+    codes
+        Codes of the input stream, shape (frames, *input shape).
+    stalls
+        Random pauses at both ends.
+    taps
+        Whether to read every stream, or else the output alone.
+    trace
+        VCD file to write.
+
+    Raises
+    ------
+    SimulationError
+        If the design stops moving or a memory image is missing.
+    ToolNotFoundError, ToolFailedError
+        If the design cannot be compiled.
+    StorageError
+        If `rtl` is not the folder of a build.
+    """
+    result = graph.streams[graph.output]
+    run = core_simulator(graph, rtl, taps=taps, trace=trace is not None).run(
+        pack(codes, graph.streams[graph.input]),
+        outputs=len(codes) * result.beats,
+        cwd=rtl,
+        stalls=stalls,
+        trace=trace,
+    )
+    tapped = {
+        name: unpack(run.taps[f"s{number}"], graph.streams[name])
+        for name, number in core_map(graph).items()
+        if f"s{number}" in run.taps
+    }
+    return Simulation(
+        codes={**tapped, graph.output: unpack(run.outputs, result)}, run=run
+    )
+
+
+def core_simulator(graph: Graph, rtl: Path, *, taps: bool, trace: bool) -> Simulator:
+    """Compile the core of a build, or find it in the cache."""
+    entry, result = graph.streams[graph.input], graph.streams[graph.output]
+    streams = [
+        Tap.of(f"s{number}", f"s{number}", graph.streams[name].width)
+        for name, number in core_map(graph).items()
+    ]
+    return build_simulator(
+        sources(rtl),
+        "hwgq_core",
+        SimPorts(entry.width, result.width),
+        streams if taps else (),
+        trace=trace,
+    )
+
+
+def sources(rtl: Path) -> list[Path]:
+    """List the sources that `files.txt` names.
+
+    Raises
+    ------
+    StorageError
+        If `rtl` is not the folder of a build.
+    """
+    try:
+        names = (rtl / "files.txt").read_text().split()
+    except OSError as error:
+        problem = f"is no folder of generated RTL ({error.strerror})"
+        raise StorageError(rtl, problem, "Compile the network first") from error
+    return [rtl / name for name in names]
