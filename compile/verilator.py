@@ -15,12 +15,10 @@ from types import MappingProxyType
 from typing import Self
 
 import numpy as np
-import numpy.typing as npt
 
 from hwgq.compile.verilator_model import compile_model
+from hwgq.compile.verilator_run import Bytes, Run, read_run
 from hwgq.errors import SimulationError
-
-Bytes = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,59 +75,6 @@ class Stalls:
 
 
 @dataclass(frozen=True, slots=True)
-class Traffic:
-    """What happened on one stream.
-
-    Parameters
-    ----------
-    beats
-        Transfers.
-    blocked
-        Cycles in which a beat waited for its receiver.
-    starved
-        Cycles in which the receiver waited for a beat.
-    """
-
-    beats: int
-    blocked: int
-    starved: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Run:
-    """What a simulation gave.
-
-    Parameters
-    ----------
-    outputs
-        Beats of the output, uint8 of shape (beats, bytes), little-endian.
-    taps
-        Accepted beats of every tap, by name, in the same form.
-    cycles
-        Clock cycles since the reset ended.
-    output_cycles
-        Cycle of every output beat, int64.
-    input_stalls, output_stalls
-        Cycles in which the source withheld a beat that it had, and the sink its ready.
-    streams
-        Traffic on "in", "out" and every tap.
-    """
-
-    outputs: Bytes
-    taps: Mapping[str, Bytes]
-    cycles: int
-    output_cycles: npt.NDArray[np.int64]
-    input_stalls: int
-    output_stalls: int
-    streams: Mapping[str, Traffic]
-
-    @property
-    def first_output_cycle(self) -> int:
-        """Cycle of the first output beat."""
-        return int(self.output_cycles[0])
-
-
-@dataclass(frozen=True, slots=True)
 class Simulator:
     """A compiled design; made by :func:`build_simulator`."""
 
@@ -179,7 +124,8 @@ class Simulator:
             (job / "job.txt").write_text(self._job(outputs, max_idle, pauses))
             (job / "in.bin").write_bytes(beats.tobytes())
             self._execute(job, cwd, trace)
-            run = self._read(job)
+            widths = {tap.name: tap.width for tap in self.taps}
+            run = read_run(job, self.ports.out_width, widths)
         if len(run.outputs) < outputs:
             raise self._deadlock(run, len(beats), outputs)
         return run
@@ -209,25 +155,6 @@ class Simulator:
         if done.returncode != 0:
             problem = f"the simulator ended with {done.returncode}: {said.strip()}"
             raise SimulationError(self.top, problem, "Check disk space and memory")
-
-    def _read(self, job: Path) -> Run:
-        lines = (job / "result.txt").read_text().splitlines()
-        cycles, input_stalls, output_stalls = map(int, lines[0].split())
-        names = ("in", "out", *(tap.name for tap in self.taps))
-        traffic = [Traffic(*map(int, line.split())) for line in lines[1:]]
-        taps = {
-            tap.name: _beats(job / f"tap{index}.bin", tap.width)
-            for index, tap in enumerate(self.taps)
-        }
-        return Run(
-            outputs=_beats(job / "out.bin", self.ports.out_width),
-            taps=MappingProxyType(taps),
-            cycles=cycles,
-            output_cycles=np.fromfile(job / "out_cycles.bin", np.int64),
-            input_stalls=input_stalls,
-            output_stalls=output_stalls,
-            streams=MappingProxyType(dict(zip(names, traffic, strict=True))),
-        )
 
     def _deadlock(self, run: Run, inputs: int, outputs: int) -> SimulationError:
         counts = ", ".join(f"{name} {t.beats}" for name, t in run.streams.items())
@@ -292,10 +219,6 @@ def _offsets(taps: Sequence[Tap]) -> list[int]:
     """Place the taps one after the other, each on a whole word; in bits."""
     ends = np.cumsum([0, *(-(-tap.width // 32) * 32 for tap in taps)])
     return [int(end) for end in ends[:-1]]
-
-
-def _beats(path: Path, width: int) -> Bytes:
-    return np.fromfile(path, np.uint8).reshape(-1, _bytes(width))
 
 
 def _wrapper(

@@ -168,10 +168,18 @@ def test_the_cache_knows_contents_not_paths(
 
 def test_wrong_source_says_where(tmp_path: Path) -> None:
     source = tmp_path / "bad.sv"
-    source.write_text('module bad; if (1) $error("bad: WIDTH is odd"); endmodule')
-    with pytest.raises(ToolFailedError, match="WIDTH is odd") as caught:
+    source.write_text("module bad;\n  assign a = ;\nendmodule\n")
+    with pytest.raises(ToolFailedError, match=r"bad\.sv:2") as caught:
         build([source], "bad", SimPorts(8, 8))
     assert caught.value.log.is_file()
+
+
+def test_an_elaboration_error_stops_the_build(tmp_path: Path) -> None:
+    source = tmp_path / "odd.sv"
+    check = 'if (WIDTH % 2 != 0) $error("WIDTH is odd.");\nendmodule'
+    source.write_text(ADDER.replace("endmodule", check))
+    with pytest.raises(ToolFailedError, match="WIDTH is odd"):
+        build([source], "adder", SimPorts(81, 81), parameters={"WIDTH": 81})
 
 
 def test_no_compiler(

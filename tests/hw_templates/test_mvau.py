@@ -6,16 +6,22 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 
-from hwgq.compile.verilator import Bytes, SimPorts, Simulator, Stalls, build_simulator
+from hwgq.compile.verilator import SimPorts, Simulator, Stalls, build_simulator
 from hwgq.errors import ToolFailedError
 from hwgq.hw_templates import source
+from tests.hw_templates.wires import (
+    Bytes,
+    Ints,
+    from_fields,
+    from_planes,
+    to_beats,
+    write_image,
+)
 
 FRAMES = 6
 SOURCES = [source(f"hwgq_{name}") for name in ("fifo", "mvau", "rom")]
-Ints = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -33,7 +39,7 @@ class Layer:
 
     @property
     def largest(self) -> int:
-        return self.mw * (2**self.bits - 1)
+        return int(self.mw * (2**self.bits - 1))
 
     @property
     def acc_bits(self) -> int:
@@ -86,7 +92,7 @@ def weighted_popcount(layer: Layer, codes: Ints, weights: Ints) -> Ints:
     """Compute S, shape (frames, rows), from the definition, bit by bit."""
     mask = 2**layer.bits - 1
     terms = codes[:, None, :] ^ (mask * (1 - weights))[None]
-    return terms.sum(axis=2)
+    return np.asarray(terms.sum(axis=2))
 
 
 def make_parameters(layer: Layer, sums: Ints, rng: np.random.Generator) -> Ints:
@@ -104,46 +110,21 @@ def make_parameters(layer: Layer, sums: Ints, rng: np.random.Generator) -> Ints:
 
 def expect(layer: Layer, sums: Ints, parameters: Ints) -> Ints:
     if layer.steps:
-        return (sums[:, :, None] >= parameters[None]).sum(axis=2)
+        return np.asarray((sums[:, :, None] >= parameters[None]).sum(axis=2))
     return (sums << layer.shift) + parameters[None, :, 0]
-
-
-def bit_rows(fields: Ints, width: int) -> npt.NDArray[np.uint8]:
-    """Lay the fields of each row side by side, field 0 lowest."""
-    bits = (fields[..., None] >> np.arange(width)) & 1
-    return bits.reshape(len(fields), -1).astype(np.uint8)
-
-
-def write_image(path: Path, bits: npt.NDArray[np.uint8]) -> None:
-    words = (int("".join(map(str, row[::-1])), 2) for row in bits)
-    path.write_text("".join(f"{word:x}\n" for word in words))
 
 
 def write_images(layer: Layer, weights: Ints, parameters: Ints, folder: Path) -> None:
     nf, sf = layer.mh // layer.pe, layer.mw // layer.simd
     folds = weights.reshape(nf, layer.pe, sf, layer.simd).transpose(0, 2, 1, 3)
-    write_image(folder / "w.hex", folds.reshape(nf * sf, -1).astype(np.uint8))
+    write_image(folder / "w.hex", folds.reshape(nf * sf, -1))
     width = layer.acc_bits if layer.steps else layer.out_bits
-    write_image(folder / "p.hex", bit_rows(parameters.reshape(nf, -1), width))
+    write_image(folder / "p.hex", parameters.reshape(nf, -1), width)
 
 
-def to_beats(layer: Layer, codes: Ints) -> Bytes:
-    elements = codes.reshape(-1, 1, layer.simd)
-    planes = (elements >> np.arange(layer.bits)[:, None]) & 1
-    wires = planes.reshape(len(elements), -1).astype(np.uint8)
-    return np.packbits(wires, axis=1, bitorder="little")
-
-
-def from_beats(layer: Layer, beats: Bytes) -> Ints:
-    width = layer.out_bits
-    wires = np.unpackbits(beats, axis=1, count=layer.pe * width, bitorder="little")
-    powers = 1 << np.arange(width)
-    if layer.steps:
-        values = np.tensordot(wires.reshape(-1, width, layer.pe), powers, (1, 0))
-    else:
-        powers[-1] *= -1
-        values = wires.reshape(-1, layer.pe, width) @ powers
-    return np.asarray(values).reshape(-1, layer.mh)
+def read(layer: Layer, beats: Bytes) -> Ints:
+    decode = from_planes if layer.steps else from_fields
+    return decode(beats, layer.pe, layer.out_bits).reshape(-1, layer.mh)
 
 
 @pytest.mark.parametrize("layer", GRID, ids=str)
@@ -160,17 +141,17 @@ def test_mvau(layer: Layer, tmp_path: Path) -> None:
     write_images(layer, weights, parameters, tmp_path)
     simulator, outputs = layer.build(), FRAMES * layer.mh // layer.pe
 
-    run = simulator.run(to_beats(layer, codes), outputs=outputs, cwd=tmp_path)
+    beats = to_beats(codes, layer.simd, layer.bits)
+    run = simulator.run(beats, outputs=outputs, cwd=tmp_path)
     expected = expect(layer, sums, parameters)
-    np.testing.assert_array_equal(from_beats(layer, run.outputs), expected)
+    np.testing.assert_array_equal(read(layer, run.outputs), expected)
     frame_ends = run.output_cycles[layer.mh // layer.pe - 1 :: layer.mh // layer.pe]
     np.testing.assert_array_equal(np.diff(frame_ends), layer.cycles)
 
-    again = np.tile(codes, (20, 1))
     stalled = simulator.run(
-        to_beats(layer, again), outputs=20 * outputs, cwd=tmp_path, stalls=Stalls(5)
+        np.tile(beats, (20, 1)), outputs=20 * outputs, cwd=tmp_path, stalls=Stalls(5)
     )
-    found = from_beats(layer, stalled.outputs)
+    found = read(layer, stalled.outputs)
     np.testing.assert_array_equal(found, np.tile(expected, (20, 1)))
     assert min(stalled.input_stalls, stalled.output_stalls) > 0
 
@@ -183,11 +164,10 @@ def test_a_slow_sink_stops_the_source_and_loses_nothing(tmp_path: Path) -> None:
     sums = weighted_popcount(layer, codes, weights)
     parameters = make_parameters(layer, sums, rng)
     write_images(layer, weights, parameters, tmp_path)
-    run = layer.build().run(
-        *(to_beats(layer, codes),), outputs=300, cwd=tmp_path, stalls=Stalls(1, 0.8)
-    )
+    beats = to_beats(codes, layer.simd, layer.bits)
+    run = layer.build().run(beats, outputs=300, cwd=tmp_path, stalls=Stalls(1, 0.8))
     expected = expect(layer, sums, parameters)
-    np.testing.assert_array_equal(from_beats(layer, run.outputs), expected)
+    np.testing.assert_array_equal(read(layer, run.outputs), expected)
     assert run.streams["in"].blocked > 100
 
 

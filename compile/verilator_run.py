@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a simulation gave, and how it is read from the driver's files."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+import numpy as np
+import numpy.typing as npt
+
+Bytes = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """What happened on one stream.
+
+    Parameters
+    ----------
+    beats
+        Transfers.
+    blocked
+        Cycles in which a beat waited for its receiver.
+    starved
+        Cycles in which the receiver waited for a beat.
+    """
+
+    beats: int
+    blocked: int
+    starved: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """What a simulation gave.
+
+    Parameters
+    ----------
+    outputs
+        Beats of the output, uint8 of shape (beats, bytes), little-endian.
+    taps
+        Accepted beats of every tap, by name, in the same form.
+    cycles
+        Clock cycles since the reset ended.
+    output_cycles
+        Cycle of every output beat, int64.
+    input_stalls, output_stalls
+        Cycles in which the source withheld a beat that it had, and the sink its ready.
+    streams
+        Traffic on "in", "out" and every tap.
+    """
+
+    outputs: Bytes
+    taps: Mapping[str, Bytes]
+    cycles: int
+    output_cycles: npt.NDArray[np.int64]
+    input_stalls: int
+    output_stalls: int
+    streams: Mapping[str, Traffic]
+
+    @property
+    def first_output_cycle(self) -> int:
+        """Cycle of the first output beat."""
+        return int(self.output_cycles[0])
+
+
+def read_run(folder: Path, out_width: int, tap_widths: Mapping[str, int]) -> Run:
+    """Read the files that the driver left in `folder`.
+
+    Parameters
+    ----------
+    folder
+        The job's folder.
+    out_width
+        Bits of an output beat.
+    tap_widths
+        Bits of a beat of every tap, by name, in the order of the job.
+    """
+    lines = (folder / "result.txt").read_text().splitlines()
+    cycles, input_stalls, output_stalls = map(int, lines[0].split())
+    traffic = [Traffic(*map(int, line.split())) for line in lines[1:]]
+    taps = {
+        name: _beats(folder / f"tap{index}.bin", width)
+        for index, (name, width) in enumerate(tap_widths.items())
+    }
+    return Run(
+        outputs=_beats(folder / "out.bin", out_width),
+        taps=MappingProxyType(taps),
+        cycles=cycles,
+        output_cycles=np.fromfile(folder / "out_cycles.bin", np.int64),
+        input_stalls=input_stalls,
+        output_stalls=output_stalls,
+        streams=MappingProxyType(dict(zip(("in", "out", *taps), traffic, strict=True))),
+    )
+
+
+def _beats(path: Path, width: int) -> Bytes:
+    return np.fromfile(path, np.uint8).reshape(-1, -(-width // 8))
