@@ -1,2 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Compile a QONNX network to verified hardware."""
+"""Compile a QONNX network to hardware, and prove the two equal."""
+
+from hwgq.compile.compile_network import compile_network
+from hwgq.compile.simulate import SimulationReport, simulate
+from hwgq.compile.verify import VerifyReport, verify
+
+__all__ = [
+    "SimulationReport",
+    "VerifyReport",
+    "compile_network",
+    "simulate",
+    "verify",
+]

@@ -170,7 +170,6 @@ def _settings(folder: Path, state: State) -> dict[str, Any]:
         "seed": 1,
         "input": {
             "shape": list(state.network.input_shape),
-            "declared": state.network.declared,
             "host_part": state.network.before is not None,
         },
         "estimates": {

@@ -126,10 +126,17 @@ def _to_hardware() -> Iterable[Any]:
 
 
 def _minimize() -> Iterable[Any]:
-    from finn.transformation.fpgadataflow import minimize_accumulator_width
+    from finn.transformation.fpgadataflow import (
+        minimize_accumulator_width,
+        minimize_weight_bit_width,
+    )
     from finn.transformation.streamline.round_thresholds import RoundAndClipThresholds
 
     return (
+        # FINN's Python takes the product of two bipolar tensors for a popcount, but
+        # compares it with thresholds on the dot product. This step calls the weights
+        # INT2, which avoids that; the IR takes the recorded 1-bit weights anyway.
+        minimize_weight_bit_width.MinimizeWeightBitWidth(),
         minimize_accumulator_width.MinimizeAccumulatorWidth(),
         InferDataTypes(),
         RoundAndClipThresholds(),

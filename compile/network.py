@@ -20,28 +20,46 @@ BoolArray = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Integers:
+    """What a tensor of integers means.
+
+    Parameters
+    ----------
+    type
+        Codes and integers.
+    step, bias
+        The real number of an integer: ``step * integer + bias``.
+    """
+
+    type: ElementType
+    step: float = 1.0
+    bias: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Quantizer:
     """What turns a real number x into a code.
 
     Parameters
     ----------
-    type
-        Codes and the integers that they mean.
-    step, bias
-        The real number that an integer stands for: ``step * integer + bias``.
+    output
+        What its codes mean.
     thresholds
         Of a ``MultiThreshold``: float64 of shape (channels or 1, steps).
     rounding, scale, zero_point
         Of a ``Quant`` or ``BipolarQuant``.
     """
 
-    type: ElementType
-    step: float
-    bias: float = 0.0
+    output: Integers
     thresholds: FloatArray | None = None
     rounding: Rounding | None = None
     scale: float = 1.0
     zero_point: float = 0.0
+
+    @property
+    def type(self) -> ElementType:
+        """Codes and the integers that they mean."""
+        return self.output.type
 
     @property
     def steps(self) -> int:
@@ -164,10 +182,10 @@ class Network:
     ----------
     input_shape
         Shape of one frame of the network's own input.
-    declared
-        Whether the network's own input is those integers.
+    source
+        What the integers that enter the device mean.
     before
-        From the network's input to integers; None where it `declared` them.
+        From the network's input to integers; None where its input is integers.
     sections
         What the device computes, in order.
     after
@@ -175,7 +193,7 @@ class Network:
     """
 
     input_shape: tuple[int, ...]
-    declared: bool
+    source: Integers
     before: Float64 | None
     sections: tuple[Section, ...]
     after: Float64

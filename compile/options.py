@@ -10,7 +10,7 @@ from typing import Any
 
 from hwgq.compile.folding import Lanes
 from hwgq.compile.graph import BIPOLAR, ElementType
-from hwgq.compile.passes.record import Integers
+from hwgq.compile.network import Integers
 from hwgq.errors import FoldingError, OptionError
 from hwgq.storage import read_toml
 

@@ -7,7 +7,7 @@ there on passes go from graph to graph.
 """
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from onnx import ModelProto
@@ -147,7 +147,7 @@ def _on_graph(run: Callable[[Graph], Graph]) -> Callable[[State], State]:
     return lambda state: dataclasses.replace(state, dataflow=run(state.graph))
 
 
-PASSES = (
+FRONT = (
     Pass(
         name="normalize",
         run=_normalize,
@@ -164,6 +164,10 @@ PASSES = (
         ensures="FINN gets the device's part in QONNX, tensors named after sections",
     ),
     *(_finn(step) for step in FINN_STEPS),
+)
+"""From the file to FINN's hardware layers; `verify` runs these once more."""
+
+BACK = (
     # The exact thresholds come from the recorded chains, not from FINN's float algebra.
     Pass(
         name="cross-border",
@@ -199,11 +203,17 @@ PASSES = (
     ),
 )
 
+"""From FINN's hardware layers to a graph that a netlist can be written of."""
+
+PASSES = FRONT + BACK
+
 
 def run_passes(
-    state: State, after_each: Callable[[int, Pass, State], None] | None = None
+    state: State,
+    after_each: Callable[[int, Pass, State], None] | None = None,
+    passes: Sequence[Pass] = PASSES,
 ) -> State:
-    """Apply all passes in order.
+    """Apply passes in order.
 
     Parameters
     ----------
@@ -211,8 +221,10 @@ def run_passes(
         A request and the checked network.
     after_each
         Called behind each pass with its number, itself and the state that it left.
+    passes
+        The passes; all of them by default.
     """
-    for number, step in enumerate(PASSES):
+    for number, step in enumerate(passes):
         state = step.run(state)
         if after_each is not None:
             after_each(number, step, state)

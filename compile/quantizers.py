@@ -11,7 +11,7 @@ from onnx import NodeProto
 
 from hwgq.compile.evaluate import ROUNDING_MODES, Rounding
 from hwgq.compile.graph import BIPOLAR, ElementType
-from hwgq.compile.network import Quantizer
+from hwgq.compile.network import Integers, Quantizer
 from hwgq.compile.onnx_file import QONNX_DOMAIN
 from hwgq.compile.passes.normalize import attribute_values
 from hwgq.errors import UnsupportedLayerError
@@ -67,8 +67,9 @@ def integer_output(
 
 def _parse_bipolar(node: NodeProto, constants: Constants) -> Quantizer:
     return Quantizer(
-        type=BIPOLAR,
-        step=_common(node, "scale", constants[node.input[1]]),
+        output=Integers(
+            type=BIPOLAR, step=_common(node, "scale", constants[node.input[1]])
+        ),
         rounding=Rounding(bits=1, signed=True, narrow=False),
     )
 
@@ -105,8 +106,10 @@ def _parse_quant(node: NodeProto, constants: Constants) -> Quantizer:
     if levels < 1:
         raise UnsupportedLayerError(node.name, "has one level", "Use more bits")
     return Quantizer(
-        type=ElementType.unsigned(levels, step=step, offset=low - int(zero_point)),
-        step=scale,
+        output=Integers(
+            type=ElementType.unsigned(levels, step=step, offset=low - int(zero_point)),
+            step=scale,
+        ),
         rounding=rounding,
         scale=scale,
         zero_point=zero_point,
@@ -141,7 +144,8 @@ def _parse_thresholds(node: NodeProto, constants: Constants) -> Quantizer:
         kind, step, rest = BIPOLAR, scale / 2, 0.0
     elif (bias / scale).is_integer():
         kind, rest = ElementType.unsigned(steps, offset=int(bias / scale)), 0.0
-    return Quantizer(type=kind, step=step, bias=rest, thresholds=thresholds)
+    output = Integers(type=kind, step=step, bias=rest)
+    return Quantizer(output=output, thresholds=thresholds)
 
 
 _PARSERS = {

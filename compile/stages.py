@@ -90,4 +90,5 @@ def compare(rung: str, layer: str, expected: IntArray, got: IntArray) -> None:
     wrong = np.argwhere(flat != other)
     if wrong.size:
         index = tuple(int(i) for i in wrong[0])
-        raise MismatchError(rung, layer, index, int(flat[index]), int(other[index]))
+        wanted, found = flat[index].item(), other[index].item()
+        raise MismatchError(rung, layer, index, wanted, found)

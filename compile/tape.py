@@ -31,6 +31,8 @@ class Tape:
         Nodes that the input flows through; each reads what the one before it wrote.
     constants
         Everything that does not depend on the input's values, real numbers as float64.
+    initializers
+        Constants as the file stores them.
     producers
         The node that writes a tensor.
     annotations
@@ -50,6 +52,7 @@ class Tape:
         graph = model.graph
         self.opset = opset_of(model)
         initial = {t.name: to_array(t) for t in graph.initializer}
+        self.initializers = initial
         (value,) = (v for v in graph.input if v.name not in initial)
         self.input, self.output = value.name, graph.output[0].name
         self.input_shape = _frame_shape(value)

@@ -18,8 +18,8 @@ import onnx
 from onnx import ModelProto, NodeProto
 
 from hwgq.compile.evaluate import Float64, FloatArray
-from hwgq.compile.graph import ElementType, IntArray
-from hwgq.compile.network import BoolArray, Dot, Network, Section
+from hwgq.compile.graph import IntArray
+from hwgq.compile.network import BoolArray, Dot, Integers, Network, Section
 from hwgq.compile.onnx_file import ACTIVATIONS, AFFINE, LAYOUT, MONOTONE
 from hwgq.compile.quantizers import integer_output, parse_quantizer
 from hwgq.compile.tape import Tape, relinked
@@ -28,23 +28,6 @@ from hwgq.errors import NetworkError, UnsupportedLayerError
 
 _INTEGERS = "hwgq.integers"
 _GLUE = AFFINE | LAYOUT | MONOTONE
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Integers:
-    """What a tensor of integers means.
-
-    Parameters
-    ----------
-    type
-        Codes and integers.
-    step, bias
-        The real number of an integer: ``step * integer + bias``.
-    """
-
-    type: ElementType
-    step: float = 1.0
-    bias: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +77,7 @@ def record(tape: Tape, declared: Integers | None) -> Network:
         )
     return Network(
         input_shape=tape.input_shape,
-        declared=declared is not None,
+        source=source,
         before=None if declared else _before(tape, start),
         sections=tuple(_section(tape, p) for p in pieces),
         after=_after(tape, pieces[-1]),
@@ -102,8 +85,7 @@ def record(tape: Tape, declared: Integers | None) -> Network:
 
 
 def _made_by(quantizer: NodeProto, tape: Tape) -> Integers:
-    parsed = parse_quantizer(quantizer, tape.constants)
-    return Integers(type=parsed.type, step=parsed.step, bias=parsed.bias)
+    return parse_quantizer(quantizer, tape.constants).output
 
 
 def _weights(tape: Tape, node: NodeProto) -> tuple[BoolArray, FloatArray] | None:

@@ -97,8 +97,12 @@ class ToolFailedError(HwgqError):
         super().__init__(tool, f"failed: {excerpt.strip()}", f"The whole log is {log}")
 
 
+class VerificationError(HwgqError):
+    """A proof cannot be carried out, or proves less than it should."""
+
+
 class MismatchError(HwgqError):
-    """Two representations of the network disagree on an integer.
+    """Two representations of the network disagree.
 
     Parameters
     ----------
@@ -107,16 +111,21 @@ class MismatchError(HwgqError):
     index
         Frame and element, as ``(frame, element, ...)``.
     expected, got
-        The reference's integer, and the rung's.
+        The reference's number, and the rung's; or what else tells them apart.
     """
 
     def __init__(
-        self, rung: str, layer: str, index: tuple[int, ...], expected: int, got: int
+        self,
+        rung: str,
+        layer: str,
+        index: tuple[int, ...],
+        expected: float | str,
+        got: float | str,
     ) -> None:
         self.rung, self.layer, self.index = rung, layer, index
         self.expected, self.got = expected, got
         super().__init__(
-            f"{rung}, {layer}, frame and index {index}",
+            f"{rung}, {shorten(layer)}, frame and index {index}",
             f"expected {expected}, got {got}",
             "The layers before it agree: this one's weights, thresholds or hardware"
             " differ from the reference",

@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The frames to verify on, and what the PyTorch reference computed of them.
+
+`hwgq.train.samples` describes the file.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from hwgq.compile.evaluate import FloatArray
+from hwgq.compile.graph import ElementType, IntArray
+from hwgq.compile.ladder import Climb
+from hwgq.compile.network import Network
+from hwgq.compile.reference import Evaluation
+from hwgq.errors import DataError, MismatchError
+from hwgq.storage import read_npz
+
+DRAWN_FRAMES = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Samples:
+    """Frames, and the PyTorch reference where there is one.
+
+    Parameters
+    ----------
+    inputs
+        Frames, shape (n, *input shape).
+    levels, digests
+        Codes of the first frames, and a SHA-256 of each frame's codes, by quantizer.
+    accumulators, logits
+        The reference's last dot products and outputs; None without PyTorch.
+    float32
+        What float32 PyTorch said, by quantizer: levels compared, and ties.
+    """
+
+    inputs: npt.NDArray[Any]
+    levels: Mapping[str, IntArray]
+    digests: Mapping[str, npt.NDArray[np.uint8]]
+    accumulators: IntArray | None = None
+    logits: FloatArray | None = None
+    float32: Mapping[str, tuple[int, int]]
+
+    def compare(self, climb: Climb, evaluation: Evaluation) -> None:
+        """Compare an evaluation with the PyTorch reference, every integer of it.
+
+        Frames whose codes are not kept are compared by their digests; of these a
+        mismatch counts once a frame.
+        """
+        for name, digests in self.digests.items():
+            codes = evaluation.codes[name]
+            kept = self.levels[name].reshape(len(self.levels[name]), -1)
+            climb.compare(name, kept, codes[: len(kept)])
+            rest = codes[len(kept) :]
+            found = np.stack([_digest(frame) for frame in codes])
+            climb.values += rest.size
+            wrong = np.flatnonzero((found != digests).any(axis=1))
+            wrong = wrong[wrong >= len(kept)]
+            climb.mismatches += len(wrong)
+            if len(wrong) and climb.mismatch is None:
+                frame = int(wrong[0])
+                wanted, got = (d[frame].tobytes().hex()[:16] for d in (digests, found))
+                climb.mismatch = MismatchError(
+                    climb.rung, name, (frame,), f"digest {wanted}", got
+                )
+        if self.accumulators is not None:
+            last = list(evaluation.codes)[-1]
+            climb.compare(last, self.accumulators, evaluation.accumulators[last])
+        if self.logits is not None:
+            climb.compare("output", self.logits, evaluation.outputs)
+
+
+def _digest(frame: IntArray) -> npt.NDArray[np.uint8]:
+    data = hashlib.sha256(frame.astype(np.uint8).tobytes()).digest()
+    return np.frombuffer(data, np.uint8)
+
+
+def load_samples(path: Path, network: Network) -> Samples:
+    """Read samples.npz.
+
+    Raises
+    ------
+    DataError
+        If it belongs to another network.
+    StorageError
+        If it cannot be read.
+    """
+    arrays = read_npz(path)
+    try:
+        inputs = arrays["images"]
+        names = [str(n) for n in arrays["witness/layer"]]
+        counts = zip(arrays["witness/elements"], arrays["witness/ties"], strict=True)
+        float32 = dict(zip(names, ((int(n), int(t)) for n, t in counts), strict=True))
+        accumulators = arrays["accumulators"].astype(np.int64)
+        logits = arrays["logits"]
+    except KeyError as error:
+        raise DataError(
+            path, f"lacks the array {error}", "Write it by `hwgq export`"
+        ) from None
+    levels = _by_layer(arrays, "levels/")
+    quantized = {s.name for s in network.sections if s.quantizer is not None}
+    if inputs.shape[1:] != network.input_shape or set(levels) != quantized:
+        raise DataError(
+            path,
+            f"is of another network: its quantizers are {sorted(levels)}, not"
+            f" {sorted(quantized)}",
+            "Give the samples.npz beside this network.onnx",
+        )
+    return Samples(
+        inputs=inputs,
+        levels={k: v.astype(np.int64) for k, v in levels.items()},
+        digests=_by_layer(arrays, "sha256/"),
+        accumulators=accumulators,
+        logits=logits,
+        float32=float32,
+    )
+
+
+def _by_layer(
+    arrays: Mapping[str, npt.NDArray[Any]], prefix: str
+) -> dict[str, npt.NDArray[Any]]:
+    return {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
+
+
+def draw_samples(network: Network) -> Samples:
+    """Draw frames for a network that comes without samples.
+
+    Integers are drawn from the whole input range; real inputs from a normal
+    distribution.
+    """
+    generator = np.random.default_rng(0)
+    size = (DRAWN_FRAMES, *network.input_shape)
+    kind: ElementType = network.source.type
+    if network.before is None:
+        inputs = kind.values(generator.integers(kind.low, kind.high + 1, size))
+    else:
+        inputs = generator.standard_normal(size).astype(np.float32)
+    return Samples(inputs=inputs, levels={}, digests={}, float32={})

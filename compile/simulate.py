@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The stage `simulate`: a compiled network on frames of the user's."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from hwgq.compile.build_folder import Build, load_build, load_frames, renamed_when_whole
+from hwgq.compile.emulate import emulate
+from hwgq.compile.evaluate import FloatArray
+from hwgq.compile.graph import IntArray
+from hwgq.errors import OptionError
+from hwgq.progress import step
+
+ENGINES = ("emulate", "rtl")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SimulationReport:
+    """What a simulation did.
+
+    Parameters
+    ----------
+    outputs
+        File with the network's outputs.
+    frames
+        Number of frames.
+    cycles
+        Clock cycles of all frames; None for emulation, which knows no clock.
+    input_stalls, output_stalls
+        Cycles in which the source had nothing, or the sink took nothing.
+    """
+
+    outputs: Path
+    frames: int
+    cycles: int | None = None
+    input_stalls: int | None = None
+    output_stalls: int | None = None
+
+
+def simulate(
+    build: Path,
+    *,
+    engine: str,
+    inputs: Path,
+    outputs: Path,
+    trace: Path | None = None,
+    stalls: int | None = None,
+) -> SimulationReport:
+    """Run a compiled network on frames.
+
+    Parameters
+    ----------
+    build
+        Build folder.
+    engine
+        ``"emulate"``: exact and fast, without a clock; ``"rtl"``: every clock cycle.
+    inputs
+        ``.npy`` of frames, shape (n, *input shape): integers of the network's input
+        type, or real numbers where the host computes the first part.
+    outputs
+        ``.npy`` to write: what the network's last node computes, float64.
+    trace
+        Waveform to write, with the engine ``"rtl"``.
+    stalls
+        Seed of random pauses at both ends, with the engine ``"rtl"``.
+
+    Raises
+    ------
+    DataError
+        If the frames have the wrong shape or range.
+    OptionError
+        If an option does not go with the engine.
+    StorageError
+        If `build` is no build folder, or `outputs` cannot be written.
+    """
+    if engine not in ENGINES:
+        raise OptionError("--engine", f"there is no {engine!r}", "Use emulate or rtl")
+    if engine == "emulate" and (trace is not None or stalls is not None):
+        raise OptionError(
+            "--engine", "emulation has no clock to trace or stall", "Use --engine rtl"
+        )
+    whole = load_build(build)
+    codes = whole.codes(load_frames(inputs), str(inputs))
+    with step(f"simulate ({engine})"):
+        if engine == "emulate":
+            results = emulate(whole.graph, codes)[whole.graph.output]
+            report = SimulationReport(outputs=outputs, frames=len(codes))
+        else:
+            results, report = _rtl(whole, codes, outputs, trace, stalls)
+    _save(outputs, whole.outputs(results))
+    return report
+
+
+def _rtl(
+    build: Build, codes: IntArray, outputs: Path, trace: Path | None, seed: int | None
+) -> tuple[IntArray, SimulationReport]:
+    # Only this engine needs a C++ compiler.
+    from hwgq.compile.simulate_rtl import simulate_rtl
+    from hwgq.compile.verilator import Stalls
+
+    simulation = simulate_rtl(
+        build.graph,
+        build.rtl,
+        codes,
+        stalls=None if seed is None else Stalls(seed),
+        taps=False,
+        trace=trace,
+    )
+    run = simulation.run
+    return simulation.codes[build.graph.output], SimulationReport(
+        outputs=outputs,
+        frames=len(codes),
+        cycles=run.cycles,
+        input_stalls=run.input_stalls,
+        output_stalls=run.output_stalls,
+    )
+
+
+def _save(path: Path, array: FloatArray) -> None:
+    with renamed_when_whole(path) as part, part.open("wb") as file:
+        np.save(file, array, allow_pickle=False)

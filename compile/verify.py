@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The stage `verify`: every representation of the network is equal to the reference.
+
+The reference is the PyTorch model, whose integers `export` wrote to samples.npz; of a
+network without samples it is the float64 evaluation of network.onnx. Below it stand
+QONNX, FINN and PyTorch in float32 as witnesses, emulation, and every clock cycle of the
+RTL, without and with pauses at both ends.
+"""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from hwgq import boards
+from hwgq.compile.build_folder import NETWORK, Build, load_build
+from hwgq.compile.emulate import emulate
+from hwgq.compile.executors import finn_codes, qonnx_codes
+from hwgq.compile.graph import IntArray
+from hwgq.compile.ladder import Ladder, Rung
+from hwgq.compile.onnx_file import load_network
+from hwgq.compile.pipeline import FRONT, Request, State, run_passes
+from hwgq.compile.reference import Evaluation, evaluate
+from hwgq.compile.samples import Samples, draw_samples, load_samples
+from hwgq.compile.simulate_rtl import Simulation, simulate_rtl
+from hwgq.compile.tape import Tape
+from hwgq.compile.verilator import Stalls
+from hwgq.compile.witness import Testimony, testify
+from hwgq.errors import OptionError, VerificationError
+from hwgq.progress import step
+from hwgq.storage import write_json
+
+THROUGH = ("emulate", "rtl")
+SAMPLES = "samples.npz"
+REPORT = "verify.json"
+STALL_SEED = 1
+LEAST_STALLED = 30.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifyReport:
+    """What `verify` compared.
+
+    Parameters
+    ----------
+    reference
+        What the rungs were compared with.
+    rungs
+        One a representation.
+    boundary
+        Thresholds met exactly from both sides, by layer.
+    cycles_per_frame
+        Cycles from one frame to the next in the RTL run without stalls; None where
+        that did not run.
+    """
+
+    reference: str
+    rungs: tuple[Rung, ...]
+    boundary: tuple[int, ...]
+    cycles_per_frame: float | None = None
+
+
+def verify(
+    build: Path, *, samples: Path | None = None, through: str = "rtl"
+) -> VerifyReport:
+    """Compare every representation of a compiled network with the reference.
+
+    Parameters
+    ----------
+    build
+        Build folder.
+    samples
+        samples.npz of a run; by default the one in the build folder. Without one,
+        frames are drawn and the float64 evaluation of network.onnx is the reference.
+    through
+        Last rung: ``"emulate"`` or ``"rtl"``.
+
+    Returns
+    -------
+    VerifyReport
+        The ladder, which is also written to ``verify.json``.
+
+    Raises
+    ------
+    MismatchError
+        If any integer differs; the ladder is in ``verify.json`` all the same.
+    VerificationError
+        If a threshold is not covered, or a run with stalls had too few.
+    """
+    if through not in THROUGH:
+        raise OptionError("--through", f"there is no {through!r}", "Use emulate or rtl")
+    whole = load_build(build)
+    with step("verify: reference"):
+        state = _read_again(whole)
+        chosen = samples or build / SAMPLES
+        given = samples is not None or chosen.exists()
+        network = state.network
+        data = load_samples(chosen, network) if given else draw_samples(network)
+        evaluation = evaluate(network, data.inputs)
+    ladder = Ladder()
+    _software(ladder, state, data, evaluation)
+    _emulation(ladder, whole, data, evaluation)
+    cycles = None
+    if through == "rtl":
+        cycles = _rtl(ladder, whole, evaluation)
+    report = VerifyReport(
+        reference="PyTorch" if given else "network.onnx in float64",
+        rungs=tuple(ladder.rungs),
+        boundary=(),
+        cycles_per_frame=cycles,
+    )
+    write_json(build / REPORT, asdict(report))
+    if ladder.mismatch is not None:
+        raise ladder.mismatch
+    return report
+
+
+def _read_again(build: Build) -> State:
+    """Run the front half of the compiler on the build's network."""
+    settings = build.settings
+    request = Request(
+        board=boards.load(settings["board"]),
+        clock_mhz=settings["clock_mhz"],
+        input_type=settings["input"].get("input_type"),
+        input_scale=settings["input"].get("input_scale"),
+    )
+    model = load_network(build.folder / NETWORK)
+    return run_passes(State(request=request, model=model), passes=FRONT)
+
+
+def _software(
+    ladder: Ladder, state: State, data: Samples, evaluation: Evaluation
+) -> None:
+    """Compare PyTorch with QONNX, and hear the float32 witnesses."""
+    network, frames = state.network, len(data.inputs)
+    with step("verify: qonnx"), ladder.climb("qonnx", frames) as climb:
+        data.compare(climb, evaluation)
+    if data.float32:
+        with ladder.climb("pytorch float32", frames) as climb:
+            for layer, (values, ties) in data.float32.items():
+                climb.hear(Testimony(layer=layer, values=values, ties=ties))
+    codes = {
+        "qonnx float32": qonnx_codes(Tape(state.model), network, evaluation),
+        "finn float32": finn_codes(state.finn, network, evaluation),
+    }
+    for rung, found in codes.items():
+        with step(f"verify: {rung}"), ladder.climb(rung, frames) as climb:
+            for testimony in testify(rung, network, evaluation, found):
+                climb.hear(testimony)
+
+
+def _emulation(
+    ladder: Ladder, build: Build, data: Samples, evaluation: Evaluation
+) -> None:
+    frames = len(data.inputs)
+    with step("verify: emulation"), ladder.climb("emulation", frames) as climb:
+        codes = build.codes(data.inputs, "samples")
+        found = emulate(build.graph, codes)
+        climb.compare_all(evaluation.codes, found)
+        climb.compare("output", evaluation.outputs, build.outputs(found[build.graph.output]))
+
+
+def _rtl(ladder: Ladder, build: Build, evaluation: Evaluation) -> float:
+    """Simulate every cycle, without pauses and with; return the measured II."""
+    codes = build.graph.streams[build.graph.input].type.codes(evaluation.integers)
+    frames = len(codes)
+    with step("verify: rtl"), ladder.climb("rtl", frames) as climb:
+        simulation = simulate_rtl(build.graph, build.rtl, codes)
+        climb.compare_all(evaluation.codes, simulation.codes)
+    with step("verify: rtl, stalled"), ladder.climb("rtl, stalled", frames) as climb:
+        stalled = simulate_rtl(
+            build.graph, build.rtl, codes, stalls=Stalls(STALL_SEED)
+        )
+        climb.compare_all(evaluation.codes, stalled.codes)
+        climb.facts |= _stall_shares(stalled)
+    return simulation.interval(build.graph)
+
+
+def _stall_shares(simulation: Simulation) -> dict[str, int | float | str]:
+    """Tell which part of the cycles was withheld; too little is no test."""
+    run = simulation.run
+    shares = {
+        "stalled_in": round(100 * run.input_stalls / run.cycles, 1),
+        "stalled_out": round(100 * run.output_stalls / run.cycles, 1),
+    }
+    for end, share in shares.items():
+        if share < LEAST_STALLED:
+            raise VerificationError(
+                f"rtl, stalled: {end}",
+                f"only {share} % of {run.cycles} cycles were withheld",
+                "Verify more frames",
+            )
+    return dict(shares)

@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Float32 executors as witnesses, layer by layer from the reference's integers.
+
+A witness may disagree with the float64 reference where the real number lies on a
+threshold and float32 rounding decides. How far rounding can carry it is computed, not
+guessed: with u = 2^-24 and n roundings, an evaluated sum of products differs from the
+exact one by at most n·u/(1 − n·u) times the same sum of magnitudes (Higham, "Accuracy
+and Stability of Numerical Algorithms", section 3.1).
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from onnx import ModelProto, TensorProto
+from onnx.numpy_helper import from_array, to_array
+
+from hwgq.compile.evaluate import Float64, FloatArray
+from hwgq.compile.graph import IntArray
+from hwgq.compile.network import Network, Section
+from hwgq.compile.reference import Evaluation
+from hwgq.errors import MismatchError
+
+UNIT = 2.0**-24
+# Roundings of one node of a chain, batch normalization being the longest: subtract,
+# add eps, root, divide, multiply, add.
+_ROUNDINGS_A_NODE = 6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Testimony:
+    """What a witness said of one layer.
+
+    Parameters
+    ----------
+    layer
+        The section.
+    values
+        Levels compared.
+    ties
+        Levels that differ where float32 rounding may decide.
+    mismatches
+        Levels that differ for no such reason.
+    first
+        The first of these.
+    """
+
+    layer: str
+    values: int
+    ties: int
+    mismatches: int = 0
+    first: MismatchError | None = None
+
+
+def testify(
+    witness: str, network: Network, evaluation: Evaluation, found: Iterable[IntArray]
+) -> Iterator[Testimony]:
+    """Compare a witness's codes of every quantized section with the reference's.
+
+    Parameters
+    ----------
+    witness
+        Its name.
+    network, evaluation
+        The recorded network, and what it computes.
+    found
+        The witness's codes of each quantized section, shape (frames, channels).
+    """
+    quantized = [s for s in network.sections if s.quantizer is not None]
+    for section, codes in zip(quantized, found, strict=True):
+        expected = evaluation.codes[section.name]
+        low, high = excusable(section, evaluation.accumulators[section.name])
+        wrong = np.argwhere((codes != expected) & ((codes < low) | (codes > high)))
+        yield Testimony(
+            layer=section.name,
+            values=codes.size,
+            ties=int(np.count_nonzero(codes != expected)) - len(wrong),
+            mismatches=len(wrong),
+            first=_first(witness, section.name, wrong, expected, codes),
+        )
+
+
+def _first(
+    witness: str, layer: str, wrong: IntArray, expected: IntArray, codes: IntArray
+) -> MismatchError | None:
+    if not len(wrong):
+        return None
+    index = tuple(int(i) for i in wrong[0])
+    wanted, got = expected[index].item(), codes[index].item()
+    return MismatchError(witness, layer, index, wanted, got)
+
+
+def excusable(section: Section, accumulators: IntArray) -> tuple[IntArray, IntArray]:
+    """Give the least and the largest code that float32 rounding can lead to."""
+    real = section.affine(accumulators)
+    bound = error_bound(section, accumulators)
+    ends = section.quantize(real - bound), section.quantize(real + bound)
+    return np.minimum(*ends), np.maximum(*ends)
+
+
+def error_bound(section: Section, accumulators: IntArray) -> FloatArray:
+    """Bound the float32 error of a section's affine chain, shape of `accumulators`."""
+    assert section.head is not None
+    columns = section.dot.signs.shape[1] if section.dot else 1
+    largest = max(
+        abs(int(section.input_type.values(np.asarray(c))))
+        for c in (section.input_type.low, section.input_type.high)
+    )
+    summands = np.maximum(np.abs(accumulators), columns * largest)
+    shaped = summands.reshape(len(summands), *section.shape)
+    magnitudes = magnitude_chain(section.head).run(shaped).reshape(summands.shape)
+    nodes = len(section.head.model.graph.node)
+    roundings = columns + _ROUNDINGS_A_NODE * (nodes + 2)
+    bound: FloatArray = roundings * UNIT / (1 - roundings * UNIT) * magnitudes
+    return bound
+
+
+def magnitude_chain(chain: Float64) -> Float64:
+    """Make the chain that adds magnitudes up where `chain` adds numbers."""
+    model = ModelProto()
+    model.CopyFrom(chain.model)
+    for node in model.graph.node:
+        if node.op_type == "Sub":
+            node.op_type = "Add"
+        elif node.op_type == "Neg":
+            node.op_type = "Abs"
+    means = {n.input[3] for n in model.graph.node if n.op_type == "BatchNormalization"}
+    for tensor in model.graph.initializer:
+        if tensor.data_type == TensorProto.DOUBLE:
+            sign = -1.0 if tensor.name in means else 1.0
+            tensor.CopyFrom(from_array(sign * np.abs(to_array(tensor)), tensor.name))
+    return Float64(model)
