@@ -135,7 +135,8 @@ def _decode(folder: Path, key: str, row: Mapping[str, Any]) -> Tensor:
         tensor: Tensor = np.load(path, allow_pickle=False)
         if row["type"] == np.dtype(np.bool_).str:
             count = int(np.prod(row["shape"]))
-            tensor = np.unpackbits(tensor, count=count).astype(np.bool_)
+            packed = tensor.astype(np.uint8, casting="safe")
+            tensor = np.unpackbits(packed, count=count).astype(np.bool_)
         tensor = tensor.reshape(row["shape"])
     except (OSError, ValueError, TypeError, KeyError, EOFError) as error:
         raise StorageError(path, f"cannot be read ({error})", _MADE_ANEW) from error
