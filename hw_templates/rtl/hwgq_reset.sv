@@ -14,10 +14,17 @@ module hwgq_reset #(
 
   localparam int unsigned BITS = $clog2(WAIT) + 1;
 
-  if (WAIT < 2 || WAIT != 1 << $clog2(WAIT)) $error("WAIT must be a power of two.");
+  if (WAIT < 2 || WAIT != 1 << $clog2(WAIT)) begin : gen_bad_wait
+    $error("WAIT (%0d) must be a power of two, at least 2.", WAIT);
+  end
 
-  logic [1:0] locked_q = '0;
-  logic [BITS-1:0] count_q = '0;
+  logic [1:0] locked_q;
+  logic [BITS-1:0] count_q;
+
+  initial begin  // at power-up
+    locked_q = '0;
+    count_q  = '0;
+  end
 
   always_ff @(posedge clk_i) begin
     locked_q <= {locked_q[0], locked_i};
