@@ -66,14 +66,14 @@ class Ladder:
     @contextmanager
     def climb(self, rung: str, frames: int) -> Iterator["Climb"]:
         """Time a rung and note what it compared."""
-        climb = Climb(rung)
+        climb = Climb(rung, frames)
         begun = time.monotonic()
         yield climb
         self.mismatch = self.mismatch or climb.mismatch
         self.rungs.append(
             Rung(
                 rung=rung,
-                frames=frames,
+                frames=climb.frames,
                 layers=len(climb.layers),
                 values=climb.values,
                 mismatches=climb.mismatches,
@@ -86,8 +86,8 @@ class Ladder:
 class Climb:
     """Compares one rung, layer by layer."""
 
-    def __init__(self, rung: str) -> None:
-        self.rung = rung
+    def __init__(self, rung: str, frames: int) -> None:
+        self.rung, self.frames = rung, frames
         self.layers: set[str] = set()
         self.values = self.mismatches = 0
         self.mismatch: MismatchError | None = None

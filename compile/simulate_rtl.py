@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Run frames through the generated RTL and read every stream back as codes."""
 
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from hwgq.compile.beats import pack, unpack
-from hwgq.compile.graph import Graph, IntArray
-from hwgq.compile.netlist import core_map
+from hwgq.compile.boundary import isolate
+from hwgq.compile.graph import Graph, IntArray, Mvau, Thresholding
+from hwgq.compile.netlist import core_map, core_text
 from hwgq.compile.verilator import SimPorts, Simulator, Stalls, Tap, build_simulator
 from hwgq.compile.verilator_run import Run
 from hwgq.errors import StorageError
@@ -109,6 +111,41 @@ def core_simulator(graph: Graph, rtl: Path, *, taps: bool, trace: bool) -> Simul
         streams if taps else (),
         trace=trace,
     )
+
+
+def write_isolated_rtl(
+    graph: Graph, layer: Mvau | Thresholding, rtl: Path, folder: Path
+) -> Graph:
+    """Write one layer of a build as a core of its own.
+
+    The modules and the memory images are those in `rtl`, faults and all.
+
+    Parameters
+    ----------
+    graph
+        The graph after all passes.
+    layer
+        The layer.
+    rtl
+        Folder that :func:`hwgq.compile.netlist.write_rtl` wrote of the graph.
+    folder
+        An empty folder.
+
+    Returns
+    -------
+    Graph
+        The graph of that layer alone.
+    """
+    alone = isolate(graph, layer)
+    number = graph.layers.index(layer)
+    for source in sources(rtl):
+        shutil.copy(source, folder)
+    for kind in "wp":
+        if (image := rtl / f"{kind}{number}.hex").exists():
+            shutil.copy(image, folder / f"{kind}0.hex")
+    shutil.copy(rtl / "files.txt", folder)
+    (folder / "hwgq_core.sv").write_text(core_text(alone))
+    return alone
 
 
 def sources(rtl: Path) -> list[Path]:

@@ -7,20 +7,30 @@ QONNX, FINN and PyTorch in float32 as witnesses, emulation, and every clock cycl
 RTL, without and with pauses at both ends.
 """
 
+import tempfile
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from hwgq import boards
+from hwgq.compile.boundary import (
+    Coverage,
+    Thresholded,
+    boundary_layers,
+    boundary_vectors,
+    coverage,
+)
 from hwgq.compile.build_folder import NETWORK, Build, load_build
-from hwgq.compile.emulate import emulate
+from hwgq.compile.emulate import emulate, emulate_layer
 from hwgq.compile.executors import finn_codes, qonnx_codes
 from hwgq.compile.graph import IntArray
 from hwgq.compile.ladder import Ladder, Rung
+from hwgq.compile.network import Network
 from hwgq.compile.onnx_file import load_network
 from hwgq.compile.pipeline import FRONT, Request, State, run_passes
 from hwgq.compile.reference import Evaluation, evaluate
 from hwgq.compile.samples import Samples, draw_samples, load_samples
-from hwgq.compile.simulate_rtl import Simulation, simulate_rtl
+from hwgq.compile.simulate_rtl import Simulation, simulate_rtl, write_isolated_rtl
 from hwgq.compile.tape import Tape
 from hwgq.compile.verilator import Stalls
 from hwgq.compile.witness import Testimony, testify
@@ -54,7 +64,7 @@ class VerifyReport:
 
     reference: str
     rungs: tuple[Rung, ...]
-    boundary: tuple[int, ...]
+    boundary: tuple[Coverage, ...]
     cycles_per_frame: float | None = None
 
 
@@ -98,18 +108,21 @@ def verify(
     ladder = Ladder()
     _software(ladder, state, data, evaluation)
     _emulation(ladder, whole, data, evaluation)
+    coverages = _boundary_emulation(ladder, whole, network)
     cycles = None
     if through == "rtl":
         cycles = _rtl(ladder, whole, evaluation)
+        _boundary_rtl(ladder, whole, network)
     report = VerifyReport(
         reference="PyTorch" if given else "network.onnx in float64",
         rungs=tuple(ladder.rungs),
-        boundary=(),
+        boundary=coverages,
         cycles_per_frame=cycles,
     )
     write_json(build / REPORT, asdict(report))
     if ladder.mismatch is not None:
         raise ladder.mismatch
+    _check_coverage(coverages)
     return report
 
 
@@ -131,8 +144,9 @@ def _software(
 ) -> None:
     """Compare PyTorch with QONNX, and hear the float32 witnesses."""
     network, frames = state.network, len(data.inputs)
-    with step("verify: qonnx"), ladder.climb("qonnx", frames) as climb:
-        data.compare(climb, evaluation)
+    if data.digests:
+        with step("verify: qonnx"), ladder.climb("qonnx", frames) as climb:
+            data.compare(climb, evaluation)
     if data.float32:
         with ladder.climb("pytorch float32", frames) as climb:
             for layer, (values, ties) in data.float32.items():
@@ -189,3 +203,53 @@ def _stall_shares(simulation: Simulation) -> dict[str, int | float | str]:
                 "Verify more frames",
             )
     return dict(shares)
+
+
+def _boundary_frames(
+    build: Build, network: Network
+) -> Iterator[tuple[Thresholded, IntArray, IntArray]]:
+    """Give each layer, input codes that meet its thresholds, and what it shall emit."""
+    sections = {section.name: section for section in network.sections}
+    for layer in boundary_layers(build.graph):
+        codes = boundary_vectors(build.graph, layer)
+        section = sections[layer.name]
+        integers = section.input_type.values(codes)
+        yield layer, codes, section.codes(section.accumulate(integers))
+
+
+def _boundary_emulation(
+    ladder: Ladder, build: Build, network: Network
+) -> tuple[Coverage, ...]:
+    """Run every layer alone on its boundary frames, by emulation."""
+    graph, coverages = build.graph, []
+    with (
+        step("verify: boundary, emulation"),
+        ladder.climb("boundary, emulation", 0) as climb,
+    ):
+        for layer, codes, expected in _boundary_frames(build, network):
+            (found,) = emulate_layer(graph, layer, [codes])
+            climb.compare(layer.name, expected, found)
+            climb.frames += len(codes)
+            coverages.append(coverage(graph, layer, codes))
+    return tuple(coverages)
+
+
+def _boundary_rtl(ladder: Ladder, build: Build, network: Network) -> None:
+    """Run every layer's hardware alone on its boundary frames."""
+    with step("verify: boundary, rtl"), ladder.climb("boundary, rtl", 0) as climb:
+        for layer, codes, expected in _boundary_frames(build, network):
+            with tempfile.TemporaryDirectory() as folder:
+                alone = write_isolated_rtl(build.graph, layer, build.rtl, Path(folder))
+                found = simulate_rtl(alone, Path(folder), codes, taps=False)
+            climb.compare(layer.name, expected, found.codes[alone.output])
+            climb.frames += len(codes)
+
+
+def _check_coverage(coverages: tuple[Coverage, ...]) -> None:
+    for layer in coverages:
+        if layer.covered < layer.reachable:
+            raise VerificationError(
+                layer.layer,
+                f"has {layer.covered} of {layer.reachable} sides of thresholds met",
+                "Please report this network",
+            )
