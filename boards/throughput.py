@@ -35,7 +35,7 @@ class Throughput:
 def throughput(
     board: Board,
     *,
-    cycles_per_frame: int,
+    cycles_per_frame: float,
     bytes_in: int,
     bytes_out: int,
     clock_mhz: float,
