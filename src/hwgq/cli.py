@@ -210,6 +210,7 @@ def build_(build: Build, json: Json = False) -> None:
 def run(
     recipe: Recipe,
     board: BoardName,
+    out: Out = None,
     seed: Seed = None,
     data: Data = None,
     json: Json = False,
@@ -220,7 +221,7 @@ def run(
     """
     import hwgq.run
 
-    show(hwgq.run.run(recipe, board, seed=seed, data=data), json=json)
+    show(hwgq.run.run(recipe, board, out=out, seed=seed, data=data), json=json)
 
 
 @app.command()

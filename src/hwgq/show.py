@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import PurePath
 from typing import Any
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -28,12 +29,7 @@ def show(result: Any, *, json: bool) -> None:
     if json:
         sys.stdout.write(json_format.dumps(facts, indent=2, allow_nan=False) + "\n")
         return
-    console = Console(soft_wrap=True)
-    for name, value in facts.items():
-        if _is_table(value):
-            console.print(_table(name, value))
-        else:
-            console.print(Text(f"{_words(name)}: {_cell(value)}"), highlight=False)
+    _show_facts(_console(), facts)
 
 
 def plain(value: Any) -> Any:
@@ -55,12 +51,28 @@ def plain(value: Any) -> Any:
     return result
 
 
+def _show_facts(console: Console, facts: dict[str, Any]) -> None:
+    for name, value in facts.items():
+        if _is_table(value):
+            console.print(_table(name, value))
+        elif isinstance(value, dict) and any(map(_is_table, value.values())):
+            _show_facts(console, value)
+        else:
+            console.print(Text(f"{_words(name)}: {_cell(value)}"), highlight=False)
+
+
+def _console() -> Console:
+    """Make a console that breaks lines for a terminal only, never in a file."""
+    console = Console()
+    return console if console.is_terminal else Console(width=1000)
+
+
 def _is_table(value: Any) -> bool:
     return isinstance(value, list) and bool(value) and isinstance(value[0], dict)
 
 
 def _table(title: str, rows: list[dict[str, Any]]) -> Table:
-    table = Table(title=_words(title), title_justify="left")
+    table = Table(title=_words(title), title_justify="left", box=box.SIMPLE_HEAD)
     for column in rows[0]:
         number = not isinstance(rows[0][column], str)
         table.add_column(_words(column), justify="right" if number else "left")
