@@ -8,7 +8,6 @@ import warnings
 logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
 warnings.filterwarnings("ignore", "fast_hadamard_transform package not found")
 warnings.filterwarnings("ignore", "Named tensors and all their associated APIs")
-warnings.filterwarnings("ignore", r"`isinstance\(treespec, LeafSpec\)`")
 
 from hwgq.train.accuracy import Accuracy, measure_accuracy  # noqa: E402
 from hwgq.train.exact import Reference, reference  # noqa: E402

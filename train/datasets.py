@@ -125,11 +125,16 @@ def load(name: str, data: Path | None = None) -> Dataset:
     if name not in LOADERS:
         remedy = f"Choose one of {', '.join(LOADERS)}"
         raise DataError(name, "is no data set", remedy)
-    return LOADERS[name](source(data))
+    if data is not None and name in BUILT_IN:
+        remedy = 'Choose a recipe whose data.set is "npz", such as mlp'
+        raise DataError(data, f"is not read: the recipe's data set is {name}", remedy)
+    return LOADERS[name](source(name, data))
 
 
-def source(data: Path | None) -> Path | None:
-    """Say where data sets come from that are not hwgq's: `data`, else HWGQ_DATA."""
+def source(name: str, data: Path | None) -> Path | None:
+    """Say where a data set is read from: `data`, else HWGQ_DATA; None if built in."""
+    if name in BUILT_IN:
+        return None
     if data is None and "HWGQ_DATA" in os.environ:
         data = Path(os.environ["HWGQ_DATA"])
     return data.resolve() if data else None
@@ -182,6 +187,9 @@ LOADERS: Mapping[str, Callable[[Path | None], Dataset]] = MappingProxyType(
     {"digits": _digits, "npz": _npz}
 )
 """What `load` knows, by name."""
+
+BUILT_IN = frozenset({"digits"})
+"""Data sets that come with a library, and need no file."""
 
 
 def stratified(

@@ -131,9 +131,8 @@ def _remedy(path: tuple[str, ...], error: Any) -> str:
         return "Change the value"
     keys = list(_table_at(path[:-1]).model_fields)
     close = difflib.get_close_matches(path[-1], keys, n=1)
-    if close:
-        return f"Perhaps {close[0]} is meant"
-    return f"The keys here are {', '.join(keys)}"
+    hint = f"Did you mean {close[0]}? " if close else ""
+    return f"{hint}The keys here are {', '.join(keys)}"
 
 
 def _table_at(path: tuple[str, ...]) -> type[Table]:

@@ -58,10 +58,11 @@ def train(
     chosen = load_recipe(recipe)
     seed = checked_seed(0 if seed is None else seed)
     dataset = load_data(chosen, data)
+    place = datasets.source(chosen.data.set, data)
     run = out or default_folder(chosen, seed)
     origin = {
         "seed": seed,
-        "data": str(place) if (place := datasets.source(data)) else None,
+        "data": str(place) if place else None,
         "sha256": dataset.fingerprint(),
     }
 

@@ -93,6 +93,14 @@ def test_data_that_are_not_integer_images_are_refused(tmp_path, arrays, message)
         load("npz", path)
 
 
+def test_a_file_that_would_not_be_read_is_refused(tmp_path, monkeypatch):
+    path = save(tmp_path / "own.npz", images=IMAGES, labels=LABELS)
+    with pytest.raises(DataError, match=r"own\.npz: is not read"):
+        load("digits", path)
+    monkeypatch.setenv("HWGQ_DATA", str(path))
+    assert load("digits").name == "digits"
+
+
 def test_missing_and_foreign_files_are_refused(tmp_path, monkeypatch):
     monkeypatch.delenv("HWGQ_DATA", raising=False)
     with pytest.raises(DataError, match=r"no file is named\. Name the file: --data"):

@@ -47,8 +47,8 @@ def test_a_recipe_file_is_read(tmp_path):
         (
             "schedule.epoch",
             3,
-            "f, schedule.epoch: extra inputs are not permitted. Perhaps epochs is"
-            " meant.",
+            "f, schedule.epoch: extra inputs are not permitted. Did you mean epochs?"
+            " The keys here are epochs, batch,",
         ),
         (
             "xyz",
