@@ -14,9 +14,15 @@ module hwgq_pll_ecp5 #(
     output logic locked_o
 );
 
-  if (CLKI_DIV < 1 || CLKI_DIV > 128) $error("CLKI_DIV must be 1 to 128.");
-  if (CLKFB_DIV < 1 || CLKFB_DIV > 80) $error("CLKFB_DIV must be 1 to 80.");
-  if (CLKOP_DIV < 1 || CLKOP_DIV > 128) $error("CLKOP_DIV must be 1 to 128.");
+  if (CLKI_DIV < 1 || CLKI_DIV > 128) begin : gen_bad_clki_div
+    $error("CLKI_DIV (%0d) must be 1 to 128.", CLKI_DIV);
+  end
+  if (CLKFB_DIV < 1 || CLKFB_DIV > 80) begin : gen_bad_clkfb_div
+    $error("CLKFB_DIV (%0d) must be 1 to 80.", CLKFB_DIV);
+  end
+  if (CLKOP_DIV < 1 || CLKOP_DIV > 128) begin : gen_bad_clkop_div
+    $error("CLKOP_DIV (%0d) must be 1 to 128.", CLKOP_DIV);
+  end
 
   // Currents and filter as ecppll (project trellis) sets them for every frequency.
   (* ICP_CURRENT = "12", LPF_RESISTOR = "8" *)

@@ -14,10 +14,18 @@ module hwgq_pll_ice40 #(
     output logic locked_o
 );
 
-  if (DIVR > 15) $error("DIVR must be at most 15.");
-  if (DIVF > 127) $error("DIVF must be at most 127.");
-  if (DIVQ < 1 || DIVQ > 6) $error("DIVQ must be 1 to 6.");
-  if (FILTER_RANGE < 1 || FILTER_RANGE > 6) $error("FILTER_RANGE must be 1 to 6.");
+  if (DIVR > 15) begin : gen_bad_divr
+    $error("DIVR (%0d) must be at most 15.", DIVR);
+  end
+  if (DIVF > 127) begin : gen_bad_divf
+    $error("DIVF (%0d) must be at most 127.", DIVF);
+  end
+  if (DIVQ < 1 || DIVQ > 6) begin : gen_bad_divq
+    $error("DIVQ (%0d) must be 1 to 6.", DIVQ);
+  end
+  if (FILTER_RANGE < 1 || FILTER_RANGE > 6) begin : gen_bad_filter_range
+    $error("FILTER_RANGE (%0d) must be 1 to 6.", FILTER_RANGE);
+  end
 
   SB_PLL40_PAD #(
       .FEEDBACK_PATH("SIMPLE"),

