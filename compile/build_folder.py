@@ -19,6 +19,7 @@ from hwgq.storage import read_toml
 
 SETTINGS = "build.toml"
 NETWORK = "network.onnx"
+SAMPLES = "samples.npz"
 DATAFLOW = "dataflow.json"
 TENSORS = "tensors"
 RTL = "rtl"

@@ -17,6 +17,7 @@ from hwgq.compile.build_folder import (
     DATAFLOW,
     NETWORK,
     RTL,
+    SAMPLES,
     SETTINGS,
     STAGES,
     TENSORS,
@@ -60,7 +61,7 @@ def compile_network(
     Parameters
     ----------
     network
-        QONNX file.
+        QONNX file. A ``samples.npz`` beside it comes along, for `verify`.
     board
         Name of a board.
     out
@@ -107,8 +108,10 @@ def compile_network(
     )
     model = load_network(network)
     folder = out or BUILDS / f"{_stem(network)}-{chosen.name}"
+    samples = network.with_name(SAMPLES)
     inputs = {
         "network": sha256_file(network),
+        "samples": sha256_file(samples) if samples.exists() else "",
         "request": sha256_bytes(repr(request).encode()),
         "keep_stages": str(keep_stages),
         **versions(),
@@ -148,6 +151,11 @@ def _stem(network: Path) -> str:
 def _write(folder: Path, network: Path, state: State) -> None:
     graph = state.graph
     write_bytes(folder / NETWORK, network.read_bytes())
+    samples = network.with_name(SAMPLES)
+    if samples.exists():
+        write_bytes(folder / SAMPLES, samples.read_bytes())
+    else:
+        (folder / SAMPLES).unlink(missing_ok=True)
     if state.network.before is not None:
         data = state.network.before.model.SerializeToString(deterministic=True)
         write_bytes(folder / BEFORE, data)

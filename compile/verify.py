@@ -20,7 +20,7 @@ from hwgq.compile.boundary import (
     boundary_vectors,
     coverage,
 )
-from hwgq.compile.build_folder import NETWORK, Build, load_build
+from hwgq.compile.build_folder import NETWORK, SAMPLES, Build, load_build
 from hwgq.compile.emulate import emulate, emulate_layer
 from hwgq.compile.executors import finn_codes, qonnx_codes
 from hwgq.compile.graph import IntArray
@@ -39,7 +39,6 @@ from hwgq.progress import step
 from hwgq.storage import write_json
 
 THROUGH = ("emulate", "rtl")
-SAMPLES = "samples.npz"
 REPORT = "verify.json"
 STALL_SEED = 1
 LEAST_STALLED = 30.0
@@ -169,7 +168,8 @@ def _emulation(
         codes = build.codes(data.inputs, "samples")
         found = emulate(build.graph, codes)
         climb.compare_all(evaluation.codes, found)
-        climb.compare("output", evaluation.outputs, build.outputs(found[build.graph.output]))
+        outputs = build.outputs(found[build.graph.output])
+        climb.compare("output", evaluation.outputs, outputs)
 
 
 def _rtl(ladder: Ladder, build: Build, evaluation: Evaluation) -> float:
