@@ -118,7 +118,14 @@ module hwgq_mvau #(
       .data_o(weights)
   );
 
-  if (NF > 1) begin : gen_buffer
+  if (NF > 1 && SF == 1) begin : gen_hold
+    // All row groups see the one beat of the frame: it stays.
+    logic fresh_q;
+    always_ff @(posedge clk_i) begin
+      fresh_q <= reading_q;
+      if (fresh_q) codes_q <= input_q;
+    end
+  end else if (NF > 1) begin : gen_buffer
     // Later row groups read the frame again. Nothing is read while it is written.
     (* no_rw_check *) logic [SIMD*IN_BITS-1:0] buffer[SF];
     logic [SIMD*IN_BITS-1:0] again_q;
