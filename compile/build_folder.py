@@ -144,7 +144,9 @@ def load_frames(path: Path) -> npt.NDArray[Any]:
         array = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         text = getattr(error, "strerror", None) or str(error)
-        raise DataError(path, f"is no .npy file ({text})", "Write it by np.save") from None
+        raise DataError(
+            path, f"is no .npy file ({text})", "Write it by np.save"
+        ) from None
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "biuf":
         raise DataError(path, "holds no array of numbers", "Save one array by np.save")
     return array
@@ -157,7 +159,9 @@ def check_shape(
     if inputs.shape[1:] != shape or not len(inputs):
         wanted = ", ".join(map(str, shape))
         raise DataError(
-            place, f"has the shape {inputs.shape}", f"Give frames of shape (n, {wanted})"
+            place,
+            f"has the shape {inputs.shape}",
+            f"Give frames of shape (n, {wanted})",
         )
 
 

@@ -26,7 +26,7 @@ from hwgq.compile.graph import Mvau
 from hwgq.compile.netlist import write_rtl
 from hwgq.compile.onnx_file import load_network
 from hwgq.compile.options import parse_input_type, read_pins
-from hwgq.compile.pipeline import Pass, Request, State, run_passes
+from hwgq.compile.pipeline import Request, State, run_passes
 from hwgq.compile.schedule import initiation_interval, layer_cycles
 from hwgq.compile.serialize import save_graph
 from hwgq.compile.stages import Stages
@@ -195,4 +195,3 @@ def _settings(folder: Path, state: State) -> dict[str, Any]:
         if (value := getattr(request, option)) is not None:
             settings["input"][option] = value
     return settings
-

@@ -7,7 +7,7 @@ ONNX's own reference evaluator runs the standard operators; the four below are o
 because ONNX leaves their order of operations open or does not know them.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,13 +22,13 @@ from hwgq.compile.onnx_file import LAYOUT, QONNX_DOMAIN
 
 FloatArray = npt.NDArray[np.float64]
 
-_ROUNDING = {
+_ROUNDING: Mapping[str, Callable[[FloatArray], FloatArray]] = {
     "ROUND": np.round,  # half to even
     "HALF_EVEN": np.round,
     "CEIL": np.ceil,
     "FLOOR": np.floor,
     "UP": lambda x: np.sign(x) * np.ceil(np.abs(x)),
-    "DOWN": np.fix,
+    "DOWN": np.trunc,
     "HALF_UP": lambda x: np.sign(x) * np.floor(np.abs(x) + 0.5),
     "HALF_DOWN": lambda x: np.sign(x) * np.ceil(np.abs(x) - 0.5),
 }
@@ -95,19 +95,10 @@ class BatchNormalization(OpRun):
     op_domain = ""
 
     def _run(
-        self,
-        x: FloatArray,
-        gamma: FloatArray,
-        beta: FloatArray,
-        mean: FloatArray,
-        variance: FloatArray,
-        epsilon: float = 1e-5,
-        **_: Any,
+        self, x: FloatArray, *statistics: FloatArray, epsilon: float = 1e-5, **_: Any
     ) -> tuple[FloatArray]:
         shape = (1, -1) + (1,) * (x.ndim - 2)
-        gamma, beta, mean, variance = (
-            v.reshape(shape) for v in (gamma, beta, mean, variance)
-        )
+        gamma, beta, mean, variance = (v.reshape(shape) for v in statistics)
         normal = (x - mean) / np.sqrt(variance + epsilon)
         return (normal * gamma + beta,)
 
@@ -187,19 +178,18 @@ class Float64:
 
     def _call(self, frames: npt.NDArray[Any]) -> FloatArray:
         with np.errstate(all="ignore"):
-            results = self._evaluator.run(
+            (output,) = self._evaluator.run(
                 None, {self._input: frames.astype(np.float64)}
             )
-        output: FloatArray = results[0]
-        return output
+        return np.asarray(output)
 
     def tensors(self, frames: npt.NDArray[Any]) -> dict[str, npt.NDArray[Any]]:
         """Evaluate every tensor of the graph."""
         with np.errstate(all="ignore"):
-            results: dict[str, npt.NDArray[Any]] = self._evaluator.run(
+            results = self._evaluator.run(
                 None, {self._input: frames.astype(np.float64)}, intermediate=True
             )
-        return results
+        return dict(results)
 
 
 def make_model(

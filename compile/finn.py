@@ -60,7 +60,7 @@ class FinnStep:
 
 
 def _tidied(*transformations: Any) -> Iterable[Any]:
-    """Follow each transformation by what `Streamline` follows it by, but the renaming."""
+    """Follow each as `Streamline` does, but without renaming tensors."""
     for transformation in transformations:
         yield transformation
         yield RemoveIdentityOps()

@@ -133,7 +133,7 @@ def _float_thresholds(section: Section, sign: FloatArray) -> FloatConstant:
 
 
 def _ordinal(value: np.float32) -> int:
-    """Number the float32s in ascending order, 0 for zero."""
+    """Find the place of a float32 in ascending order, 0 for zero."""
     bits = int(np.float32(abs(value)).view(np.int32))
     return bits if value >= 0 else -bits
 

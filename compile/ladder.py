@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +13,6 @@ import numpy.typing as npt
 from hwgq.compile.graph import IntArray
 from hwgq.compile.witness import Testimony
 from hwgq.errors import MismatchError
-
 
 Numbers = IntArray | npt.NDArray[np.float64]
 
@@ -91,7 +91,7 @@ class Climb:
         self.layers: set[str] = set()
         self.values = self.mismatches = 0
         self.mismatch: MismatchError | None = None
-        self.facts: dict[str, int | float | str] = {}
+        self.facts: dict[str, Any] = {}
 
     def compare(self, layer: str, expected: Numbers, got: Numbers) -> None:
         """Compare all numbers of a layer, frames first, with no tolerance."""

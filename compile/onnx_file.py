@@ -7,11 +7,10 @@ a node's domain as a Python module, and both trust shapes and references.
 
 import difflib
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import google.protobuf.message
-import onnx
 from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto
 
 from hwgq.errors import NetworkError, UnsupportedLayerError
@@ -36,15 +35,17 @@ SHAPES = frozenset({"Concat", "Gather", "Shape", "Slice"})
 HOST = frozenset({"ArgMax", "LogSoftmax", "Softmax", "TopK"})
 
 STANDARD = LAYOUT | AFFINE | MONOTONE | DOTS | REMOVABLE | SHAPES | HOST
-DOMAINS = {"": STANDARD, "ai.onnx": STANDARD, QONNX_DOMAIN: ACTIVATIONS} | dict.fromkeys(
-    QONNX_ALIASES, ACTIVATIONS
-)
+DOMAINS = {
+    "": STANDARD,
+    "ai.onnx": STANDARD,
+    QONNX_DOMAIN: ACTIVATIONS,
+} | dict.fromkeys(QONNX_ALIASES, ACTIVATIONS)
 
 MAX_FILE_BYTES = 2**31 - 1
-MAX_ELEMENTS = 2**28
+MAX_ELEMENTS = 2**26
 MAX_OPSET, MIN_OPSET = 24, 7
 
-_ITEM_BYTES = {
+_ITEM_BYTES: Mapping[int, int] = {
     TensorProto.FLOAT: 4,
     TensorProto.DOUBLE: 8,
     TensorProto.FLOAT16: 2,
@@ -91,7 +92,7 @@ def load_network(path: Path) -> ModelProto:
     model = ModelProto()
     try:
         model.ParseFromString(data)
-    except google.protobuf.message.DecodeError:
+    except DecodeError:
         raise NetworkError(
             path, "is not an ONNX file, or is truncated", "Export it again"
         ) from None
@@ -102,6 +103,7 @@ def load_network(path: Path) -> ModelProto:
 def check_network(model: ModelProto, place: str) -> None:
     """Check a parsed network; see :func:`load_network`."""
     graph = model.graph
+    _check_texts(model, place)
     if not graph.node or not graph.output:
         raise NetworkError(place, "holds no network", "Export it again")
     if model.functions or graph.sparse_initializer or model.training_info:
@@ -117,6 +119,22 @@ def check_network(model: ModelProto, place: str) -> None:
     for node in graph.node:
         _check_node(node, place)
     _check_references(graph, place)
+    _check_schemas(model, place)
+    _check_shapes(model, place)
+
+
+def _check_texts(message: Message, place: str) -> None:
+    """Refuse texts that are not UTF-8, which protobuf hands out as bytes."""
+    for field, value in message.ListFields():
+        values = value if field.is_repeated else (value,)
+        if field.type == FieldDescriptor.TYPE_MESSAGE:
+            for part in values:
+                _check_texts(part, place)
+        elif field.type == FieldDescriptor.TYPE_STRING:
+            if not all(isinstance(text, str) for text in values):
+                raise NetworkError(
+                    place, f"has a {field.name} that is no text", "Export it again"
+                )
 
 
 def _check_opsets(model: ModelProto, place: str) -> None:
@@ -149,7 +167,9 @@ def check_tensor(tensor: TensorProto, place: str) -> None:
         fields = (tensor.float_data, tensor.int32_data, tensor.int64_data)
         whole = count in {len(f) for f in (*fields, tensor.double_data)}
     if not whole:
-        raise NetworkError(where, "has less or more data than its shape", "Export again")
+        raise NetworkError(
+            where, "has less or more data than its shape", "Export again"
+        )
 
 
 def _count_elements(dims: Iterable[int], where: str) -> int:
@@ -223,3 +243,39 @@ def _check_references(graph: GraphProto, place: str) -> None:
     if graph.output[0].name not in defined:
         raise NetworkError(place, "never computes its output", "Export it again")
 
+
+def _check_schemas(model: ModelProto, place: str) -> None:
+    """Let ONNX compare every node with its operator's definition."""
+    whole = ModelProto()
+    whole.CopyFrom(model)
+    whole.graph.name = whole.graph.name or "network"
+    for domain in {n.domain for n in whole.graph.node} - {""}:
+        if domain not in {o.domain for o in whole.opset_import}:
+            whole.opset_import.append(onnx.helper.make_opsetid(domain, 1))
+    with guarded(NetworkError, place, "is not valid ONNX", "Export it again"):
+        onnx.checker.check_model(whole)
+
+
+def _check_shapes(model: ModelProto, place: str) -> None:
+    """Refuse tensors too large to compute, before anything is computed.
+
+    Quantizers, which ONNX does not know, leave shapes as they are.
+    """
+    whole = ModelProto()
+    whole.CopyFrom(model)
+    graph = whole.graph
+    del graph.value_info[:]
+    for value in graph.output:
+        value.type.tensor_type.ClearField("shape")
+    for node in graph.node:
+        if node.op_type in ACTIVATIONS:
+            node.op_type, node.domain = "Identity", ""
+            del node.input[1:], node.attribute[:]
+    remedy = "Export one chain of layers with fixed shapes"
+    with guarded(NetworkError, place, "has shapes that do not fit", remedy):
+        inferred = onnx.shape_inference.infer_shapes(
+            whole, strict_mode=True, data_prop=True
+        )
+    for value in inferred.graph.value_info:
+        dims = value.type.tensor_type.shape.dim
+        _count_elements((d.dim_value for d in dims if d.HasField("dim_value")), place)

@@ -8,7 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from hwgq.compile.folding import Lanes
+from hwgq.compile.cost import Lanes
 from hwgq.compile.graph import BIPOLAR, ElementType
 from hwgq.compile.network import Integers
 from hwgq.errors import FoldingError, OptionError
@@ -47,7 +47,7 @@ def parse_input_type(text: str, scale: str | None, place: str) -> Integers:
         raise OptionError(
             place,
             f"{text[:40]!r} is no type of integers that a network can get",
-            f"Use UINT1 to UINT{MAX_INPUT_BITS}, INT2 to INT{MAX_INPUT_BITS}, or BIPOLAR",
+            f"Use UINT1 to UINT{MAX_INPUT_BITS}, INT2 to INT{MAX_INPUT_BITS}, BIPOLAR",
         )
     return Integers(type=kind, step=_parse_scale(scale))
 

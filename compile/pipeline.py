@@ -14,10 +14,10 @@ from onnx import ModelProto
 from qonnx.core.modelwrapper import ModelWrapper
 
 from hwgq.boards import Board
-from hwgq.compile.cost import Fabric
+from hwgq.compile.cost import Fabric, Lanes
 from hwgq.compile.finn import FINN_STEPS, FinnStep
 from hwgq.compile.finn_graph import write_finn_graph
-from hwgq.compile.folding import Lanes, Target
+from hwgq.compile.folding import Target
 from hwgq.compile.graph import Graph
 from hwgq.compile.network import Network
 from hwgq.compile.options import declared_input
@@ -151,7 +151,7 @@ FRONT = (
     Pass(
         name="normalize",
         run=_normalize,
-        ensures="every node has a name, all its attributes, and the one form of its kind",
+        ensures="every node has a name, all attributes, and the one form of its kind",
     ),
     Pass(
         name="record",

@@ -12,7 +12,6 @@ from onnx import NodeProto
 from hwgq.compile.evaluate import ROUNDING_MODES, Rounding
 from hwgq.compile.graph import BIPOLAR, ElementType
 from hwgq.compile.network import Integers, Quantizer
-from hwgq.compile.onnx_file import QONNX_DOMAIN
 from hwgq.compile.passes.normalize import attribute_values
 from hwgq.errors import UnsupportedLayerError
 

@@ -125,7 +125,9 @@ def load_samples(path: Path, network: Network) -> Samples:
 def _by_layer(
     arrays: Mapping[str, npt.NDArray[Any]], prefix: str
 ) -> dict[str, npt.NDArray[Any]]:
-    return {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
+    return {
+        k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)
+    }
 
 
 def draw_samples(network: Network) -> Samples:

@@ -49,7 +49,11 @@ class Stages:
             If the graph no longer computes what was recorded.
         """
         name = f"{number:02}-{step.name}"
-        facts: dict[str, Any] = {"format": 1, "pass": step.name, "ensures": step.ensures}
+        facts: dict[str, Any] = {
+            "format": 1,
+            "pass": step.name,
+            "ensures": step.ensures,
+        }
         if state.dataflow is not None:
             self._check(step, state)
             facts["graph"] = structure(state.graph)

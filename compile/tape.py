@@ -63,13 +63,15 @@ class Tape:
         with guarded(NetworkError, "network", "cannot be evaluated", remedy):
             tensors = Float64(whole).tensors(np.zeros((1, *self.input_shape)))
         static = _static_names(graph.node, initial)
-        self.constants: dict[str, Array] = {k: tensors[k] for k in static if k in tensors}
+        self.constants: dict[str, Array] = {
+            k: tensors[k] for k in static if k in tensors
+        }
         self._shapes = {k: np.shape(v) for k, v in tensors.items()}
         self.path = _follow(graph, self.input, self.output, static)
 
     def data(self, node: NodeProto) -> str:
         """Name the tensor that flows into a node of the path."""
-        return next(i for i in node.input if i and i not in self.constants)
+        return str(next(i for i in node.input if i and i not in self.constants))
 
     def shape(self, node: NodeProto) -> tuple[int, ...]:
         """Give the shape of one frame of what flows into a node."""
@@ -80,7 +82,7 @@ class Tape:
         return tuple(self._shapes[node.output[0]][1:])
 
     def operand(self, node: NodeProto) -> tuple[Array, int]:
-        """Read a binary operator's constant operand, and where among the inputs it is."""
+        """Read a binary operator's constant operand, and its place among the inputs."""
         position = next(i for i, n in enumerate(node.input) if n in self.constants)
         return self.constants[node.input[position]], position
 

@@ -180,9 +180,7 @@ def _rtl(ladder: Ladder, build: Build, evaluation: Evaluation) -> float:
         simulation = simulate_rtl(build.graph, build.rtl, codes)
         climb.compare_all(evaluation.codes, simulation.codes)
     with step("verify: rtl, stalled"), ladder.climb("rtl, stalled", frames) as climb:
-        stalled = simulate_rtl(
-            build.graph, build.rtl, codes, stalls=Stalls(STALL_SEED)
-        )
+        stalled = simulate_rtl(build.graph, build.rtl, codes, stalls=Stalls(STALL_SEED))
         climb.compare_all(evaluation.codes, stalled.codes)
         climb.facts |= _stall_shares(stalled)
     return simulation.interval(build.graph)

@@ -57,7 +57,9 @@ def binary_weights(
         )
     magnitude = np.abs(matrix.T)
     if not np.all(np.isfinite(magnitude)):
-        raise UnsupportedLayerError(place, "has weights that are no number", "Train again")
+        raise UnsupportedLayerError(
+            place, "has weights that are no number", "Train again"
+        )
     if np.any(magnitude != magnitude[:, :1]):
         if quantizer is None:
             return None

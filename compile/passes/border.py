@@ -91,9 +91,7 @@ def cross_border(model: ModelWrapper, network: Network) -> Graph:
 def _hardware(model: ModelWrapper) -> Iterator[NodeProto]:
     """Go through FINN's hardware layers; nothing else may stand before the last."""
     nodes = list(model.graph.node)
-    last = max(
-        (i for i, n in enumerate(nodes) if n.domain == _HARDWARE), default=-1
-    )
+    last = max((i for i, n in enumerate(nodes) if n.domain == _HARDWARE), default=-1)
     for node in nodes[: last + 1]:
         if node.domain != _HARDWARE:
             raise UnsupportedLayerError(

@@ -6,6 +6,7 @@ stays a product and a division a division, because each rounds in its own way.
 """
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import onnx
@@ -79,9 +80,7 @@ def _rewrite(node: NodeProto, graph: GraphProto) -> Iterator[NodeProto]:
     return rewrite(node, graph) if rewrite else iter((node,))
 
 
-def _constant_to_initializer(
-    node: NodeProto, graph: GraphProto
-) -> Iterator[NodeProto]:
+def _constant_to_initializer(node: NodeProto, graph: GraphProto) -> Iterator[NodeProto]:
     values = attribute_values(node)
     if len(values) != 1:
         raise NetworkError(node.name, "is a Constant without one value", "Export again")
@@ -109,12 +108,12 @@ def _gemm_to_matmul(node: NodeProto, graph: GraphProto) -> Iterator[NodeProto]:
     name = node.name or node.output[0]
     left, right = node.input[0], node.input[1]
 
-    def make(op: str, inputs: list[str], output: str, **attributes: object) -> NodeProto:
+    def make(op: str, inputs: list[str], output: str, **attributes: Any) -> NodeProto:
         return onnx.helper.make_node(op, inputs, [output], output, **attributes)
 
     def constant(suffix: str, value: float) -> str:
         key = f"{name}.{suffix}"
-        graph.initializer.append(from_array(np.float32(value), key))
+        graph.initializer.append(from_array(np.asarray(value, np.float32), key))
         return key
 
     if values.get("transB", 0):
@@ -138,9 +137,10 @@ def _gemm_to_matmul(node: NodeProto, graph: GraphProto) -> Iterator[NodeProto]:
         left = output
 
 
-_REWRITES: dict[
-    str, Callable[[NodeProto, GraphProto], Iterator[NodeProto]]
-] = {"Constant": _constant_to_initializer, "Gemm": _gemm_to_matmul}
+_REWRITES: dict[str, Callable[[NodeProto, GraphProto], Iterator[NodeProto]]] = {
+    "Constant": _constant_to_initializer,
+    "Gemm": _gemm_to_matmul,
+}
 
 
 def _drop_pass_through(nodes: list[NodeProto], graph: GraphProto) -> list[NodeProto]:
@@ -174,7 +174,9 @@ def _passes_through(node: NodeProto, graph: GraphProto) -> bool:
     values = attribute_values(node)
     if node.op_type == "Dropout":
         if len(node.input) > 2 and node.input[2]:
-            training = [to_array(t) for t in graph.initializer if t.name == node.input[2]]
+            training = [
+                to_array(t) for t in graph.initializer if t.name == node.input[2]
+            ]
             if not training or np.any(training[0]):
                 raise UnsupportedLayerError(
                     node.name, "is a Dropout in training mode", "Export in eval()"

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import onnx
-from onnx import ModelProto, NodeProto
+from onnx import NodeProto
 
 from hwgq.compile.evaluate import Float64, FloatArray
 from hwgq.compile.graph import IntArray
@@ -134,9 +134,7 @@ def _end_of_device(tape: Tape, start: int) -> int:
     return culprit[0] if culprit else len(tape.path)
 
 
-def _cut(
-    tape: Tape, source: Integers, nodes: Sequence[NodeProto]
-) -> Iterator[_Piece]:
+def _cut(tape: Tape, source: Integers, nodes: Sequence[NodeProto]) -> Iterator[_Piece]:
     """Cut the device's nodes behind every quantizer; the last piece may have none."""
     matmul: NodeProto | None = None
     before: list[NodeProto] = []
@@ -175,7 +173,10 @@ def _section(tape: Tape, piece: _Piece) -> Section:
     if piece.quantizer is None:
         assert dot is not None
         return Section(
-            name=dot.name, input_type=piece.source.type, shape=(len(dot.signs),), dot=dot
+            name=dot.name,
+            input_type=piece.source.type,
+            shape=(len(dot.signs),),
+            dot=dot,
         )
     glue = piece.before if dot is None else piece.behind
     shape = _elementwise_shape(tape, piece) if dot is None else (len(dot.signs),)
@@ -187,7 +188,9 @@ def _section(tape: Tape, piece: _Piece) -> Section:
                 "Move it behind the quantizer",
             )
     quantizer = parse_quantizer(piece.quantizer, tape.constants)
-    affine = sum(1 for _ in itertools.takewhile(lambda n: n.op_type not in MONOTONE, glue))
+    affine = sum(
+        1 for _ in itertools.takewhile(lambda n: n.op_type not in MONOTONE, glue)
+    )
     tail = relinked(tape, glue[affine:], _INTEGERS)
     return Section(
         name=piece.quantizer.name,
@@ -251,7 +254,9 @@ def _from_integers(
         steps = [(o, _through(signs, v) if o == "Add" else v) for o, v in steps]
         steps.append(("Mul", dot.scale))
     if all(operator == "Mul" for operator, _ in steps):
-        steps = [("Mul", math.prod((v for _, v in steps[:-1]), start=1.0) * steps[-1][1])]
+        steps = [
+            ("Mul", math.prod((v for _, v in steps[:-1]), start=1.0) * steps[-1][1])
+        ]
     nodes, operands, tensor = [], {}, _INTEGERS
     for number, (operator, value) in enumerate(steps):
         key, output = f"{_INTEGERS}.operand{number}", f"{_INTEGERS}.real{number}"

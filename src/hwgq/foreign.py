@@ -8,7 +8,9 @@ from hwgq.errors import HwgqError
 
 
 @contextmanager
-def guarded(error: type[HwgqError], place: str, doing: str, remedy: str) -> Iterator[None]:
+def guarded(
+    error: type[HwgqError], place: str, doing: str, remedy: str
+) -> Iterator[None]:
     """Turn whatever a library raises into `error`, with its text as the problem.
 
     qonnx and FINN raise bare `Exception`, `AssertionError` and `AttributeError` for
