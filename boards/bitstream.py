@@ -60,8 +60,8 @@ def build(folder: Path) -> BuildResult:
     StorageError
         If the folder is not compiled, cannot be written, or is being written.
     """
+    design = read_design(folder)  # first: a lock would make a folder that is not there
     with locked(folder):
-        design = read_design(folder)
         _synthesize(design, folder)
         _route(design, folder)
         _pack(design, folder)

@@ -38,11 +38,7 @@ class Summary:
     accuracy
         Of the HWGQ network, and of the float network trained alike.
     verification
-        The ladder: every representation beside the reference.
-    boundary
-        Coverage of the thresholds, layer by layer.
-    cycles_per_frame
-        Cycles from one frame to the next, as the RTL simulation counted them.
+        The ladder: every representation beside the reference; the cycles of a frame.
     clock_mhz, fmax_mhz
         Clock of the board's PLL, and the fastest that the routed design takes.
     core_fps, core_fps_at_fmax
@@ -57,7 +53,6 @@ class Summary:
 
     accuracy: tuple[Accuracy, ...]
     verification: VerifyReport
-    cycles_per_frame: float
     clock_mhz: float
     fmax_mhz: float
     core_fps: float
@@ -115,7 +110,6 @@ def run(
     return Summary(
         accuracy=accuracy,
         verification=verification,
-        cycles_per_frame=verification.cycles_per_frame,
         clock_mhz=result.clock_mhz,
         fmax_mhz=result.fmax_mhz,
         core_fps=speed.core,
