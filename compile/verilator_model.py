@@ -21,7 +21,8 @@ from hwgq.errors import StorageError
 _VERILATE = (
     *("--cc", "--prefix", "Vsim", "--top-module", "hwgq_sim", "--Mdir", "model"),
     # Lint is the tests' business: foreign netlists are simulated, too.
-    *("-Wno-fatal", "-Werror-USERERROR", "--no-assert", "--no-timing"),
+    *("-Wno-fatal", "-Wno-lint", "-Wno-style", "-Werror-USERERROR"),
+    *("--no-assert", "--no-timing"),
     *("-O3", "--x-assign", "fast", "--x-initial", "unique"),
 )
 _COMPILE = (

@@ -3,7 +3,7 @@
 // Thresholding: each code becomes the number of its channel's thresholds that it reaches.
 //
 // Cycles      CHANNELS / PE a pixel, without a gap.
-// Latency     4 cycles to the output FIFO, which adds its own.
+// Latency     3 cycles to the output FIFO, which adds its own.
 // Streams     In and out: beats of PE codes, plane-major (bit b of element n at
 //             b*PE + n); the channel is the position modulo CHANNELS. The pipeline never
 //             stops: a beat only enters when the FIFO has room for its result.

@@ -153,7 +153,7 @@ def test_mvau(layer: Layer, tmp_path: Path) -> None:
     )
     found = read(layer, stalled.outputs)
     np.testing.assert_array_equal(found, np.tile(expected, (20, 1)))
-    assert min(stalled.input_stalls, stalled.output_stalls) > 0
+    assert min(stalled.input_stalls, stalled.output_stalls) > 0.2 * stalled.cycles
 
 
 def test_a_slow_sink_stops_the_source_and_loses_nothing(tmp_path: Path) -> None:
