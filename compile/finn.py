@@ -8,6 +8,7 @@ import torch, so each step imports what it needs when it runs.
 """
 
 import logging
+import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -54,7 +55,12 @@ class FinnStep:
         remedy = "This network needs a layer form that FINN takes; please report it"
         for transformation in self.load():
             doing = f"{type(transformation).__name__} stopped"
-            with guarded(UnsupportedLayerError, self.name, doing, remedy):
+            with (
+                warnings.catch_warnings(),
+                guarded(UnsupportedLayerError, self.name, doing, remedy),
+            ):
+                # It is: an MLP's activations are (frames, channels).
+                warnings.filterwarnings("ignore", "Assuming 2D input is NC")
                 model = model.transform(transformation)
         return model
 
