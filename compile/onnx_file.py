@@ -10,9 +10,11 @@ import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-import google.protobuf.message
+from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.message import DecodeError, Message
 from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto
 
+from hwgq.compile.onnx_schema import check_quantizer, check_schemas, infer_shapes
 from hwgq.errors import NetworkError, UnsupportedLayerError
 
 QONNX_DOMAIN = "qonnx.custom_op.general"
@@ -20,7 +22,9 @@ QONNX_DOMAIN = "qonnx.custom_op.general"
 QONNX_ALIASES = ("onnx.brevitas", "finn.custom_op.general")
 
 ACTIVATIONS = frozenset({"BipolarQuant", "MultiThreshold", "Quant"})
-LAYOUT = frozenset({"Flatten", "Reshape", "Squeeze", "Transpose", "Unsqueeze"})
+# These give the dimensions of a tensor new names and leave its elements in order.
+RENAMING = frozenset({"Flatten", "Reshape", "Squeeze", "Unsqueeze"})
+LAYOUT = RENAMING | {"Transpose"}
 AFFINE = frozenset({"Add", "BatchNormalization", "Div", "Mul", "Neg", "Sub"})
 # Each of these never decreases, so that thresholds can stand for it.
 MONOTONE = frozenset(
@@ -119,22 +123,24 @@ def check_network(model: ModelProto, place: str) -> None:
     for node in graph.node:
         _check_node(node, place)
     _check_references(graph, place)
-    _check_schemas(model, place)
-    _check_shapes(model, place)
+    check_schemas(model, place)
+    for name, sizes in infer_shapes(model, place).items():
+        _count_elements(sizes, f"{place}: {name!r}")
 
 
 def _check_texts(message: Message, place: str) -> None:
     """Refuse texts that are not UTF-8, which protobuf hands out as bytes."""
     for field, value in message.ListFields():
-        values = value if field.is_repeated else (value,)
+        values = value if field.label == field.LABEL_REPEATED else (value,)
         if field.type == FieldDescriptor.TYPE_MESSAGE:
             for part in values:
                 _check_texts(part, place)
-        elif field.type == FieldDescriptor.TYPE_STRING:
-            if not all(isinstance(text, str) for text in values):
-                raise NetworkError(
-                    place, f"has a {field.name} that is no text", "Export it again"
-                )
+        elif field.type == FieldDescriptor.TYPE_STRING and not all(
+            isinstance(text, str) for text in values
+        ):
+            raise NetworkError(
+                place, f"has a {field.name} that is no text", "Export it again"
+            )
 
 
 def _check_opsets(model: ModelProto, place: str) -> None:
@@ -216,11 +222,19 @@ def _check_node(node: NodeProto, place: str) -> None:
             f"has the operator {node.op_type[:80]!r}, which does not map to hardware",
             f"Replace it by one of {', '.join(sorted(operators))}{hint}",
         )
+    if node.op_type in ACTIVATIONS:
+        check_quantizer(node, where)
     for attribute in node.attribute:
         if attribute.type in (AttributeProto.GRAPH, AttributeProto.GRAPHS):
             raise NetworkError(where, "holds a graph of its own", "Export it unrolled")
         if attribute.type == AttributeProto.TENSOR:
             check_tensor(attribute.t, where)
+        try:
+            attribute.s.decode()
+        except UnicodeDecodeError:
+            raise NetworkError(
+                where, f"has a {attribute.name!r} that is no text", "Export it again"
+            ) from None
 
 
 def _check_references(graph: GraphProto, place: str) -> None:
@@ -242,40 +256,3 @@ def _check_references(graph: GraphProto, place: str) -> None:
         defined.update(o for o in node.output if o)
     if graph.output[0].name not in defined:
         raise NetworkError(place, "never computes its output", "Export it again")
-
-
-def _check_schemas(model: ModelProto, place: str) -> None:
-    """Let ONNX compare every node with its operator's definition."""
-    whole = ModelProto()
-    whole.CopyFrom(model)
-    whole.graph.name = whole.graph.name or "network"
-    for domain in {n.domain for n in whole.graph.node} - {""}:
-        if domain not in {o.domain for o in whole.opset_import}:
-            whole.opset_import.append(onnx.helper.make_opsetid(domain, 1))
-    with guarded(NetworkError, place, "is not valid ONNX", "Export it again"):
-        onnx.checker.check_model(whole)
-
-
-def _check_shapes(model: ModelProto, place: str) -> None:
-    """Refuse tensors too large to compute, before anything is computed.
-
-    Quantizers, which ONNX does not know, leave shapes as they are.
-    """
-    whole = ModelProto()
-    whole.CopyFrom(model)
-    graph = whole.graph
-    del graph.value_info[:]
-    for value in graph.output:
-        value.type.tensor_type.ClearField("shape")
-    for node in graph.node:
-        if node.op_type in ACTIVATIONS:
-            node.op_type, node.domain = "Identity", ""
-            del node.input[1:], node.attribute[:]
-    remedy = "Export one chain of layers with fixed shapes"
-    with guarded(NetworkError, place, "has shapes that do not fit", remedy):
-        inferred = onnx.shape_inference.infer_shapes(
-            whole, strict_mode=True, data_prop=True
-        )
-    for value in inferred.graph.value_info:
-        dims = value.type.tensor_type.shape.dim
-        _count_elements((d.dim_value for d in dims if d.HasField("dim_value")), place)
