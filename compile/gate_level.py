@@ -8,12 +8,15 @@ models of the device's; only the PLL is replaced by a plain clock.
 
 import importlib.resources
 import importlib.util
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from hwgq import hw_templates
+from hwgq.boards.design import read_design
+from hwgq.boards.flows.flow import GATES
 from hwgq.boards.protocol import (
     ANSWER_OVERHEAD,
     Answer,
@@ -22,13 +25,19 @@ from hwgq.boards.protocol import (
     Kind,
     encode_infer,
 )
+from hwgq.boards.top import clocks_per_bit
+from hwgq.compile.beats import beat_bytes, pack, unpack
+from hwgq.compile.graph import IntArray
+from hwgq.compile.serialize import load_graph
 from hwgq.compile.verilator import SimPorts, Simulator, build_simulator
 from hwgq.errors import SimulationError, ToolNotFoundError
 
 _BENCH = ("hwgq_fifo", "hwgq_uart_rx", "hwgq_uart_tx")
 
 
-def build_bench(sources: Sequence[Path], *, clocks_per_bit: int) -> Simulator:
+def build_bench(
+    sources: Sequence[Path], *, clocks_per_bit: int, optimize: bool = True
+) -> Simulator:
     """Compile a board's design with a driver for its pins.
 
     Parameters
@@ -38,6 +47,8 @@ def build_bench(sources: Sequence[Path], *, clocks_per_bit: int) -> Simulator:
         `tx_o`. Those of the templates that the bench needs itself may be among them.
     clocks_per_bit
         Cycles of the design's clock in one bit on the wire.
+    optimize
+        Whether to compile for speed; see :func:`build_simulator`.
 
     Raises
     ------
@@ -52,6 +63,7 @@ def build_bench(sources: Sequence[Path], *, clocks_per_bit: int) -> Simulator:
         "hwgq_uart_bench",
         SimPorts(in_width=32, out_width=8),
         parameters={"CLKS_PER_BIT": clocks_per_bit},
+        optimize=optimize,
     )
 
 
@@ -75,7 +87,7 @@ def build_netlist_bench(netlist: Path, *, clocks_per_bit: int) -> Simulator:
     pll = importlib.resources.files(hw_templates) / "sim" / "SB_PLL40_PAD.sv"
     # Verilator keeps the first of two modules of one name: ours for the PLL.
     sources = [Path(str(pll)), _cells("ice40"), netlist]
-    return build_bench(sources, clocks_per_bit=clocks_per_bit)
+    return build_bench(sources, clocks_per_bit=clocks_per_bit, optimize=False)
 
 
 def exchange(
@@ -120,45 +132,64 @@ def exchange(
     return run.outputs.tobytes()
 
 
-def infer_through_pins(
-    bench: Simulator,
-    frames: Sequence[Beats],
-    *,
-    result_bytes: int,
-    silence: int,
-    cwd: Path,
-) -> list[Answer]:
-    """Send frames through the board's pins, as the host would.
+def netlist_outputs(folder: Path, codes: IntArray) -> IntArray:
+    """Send frames through the synthesized netlist of a build, pin to pin.
 
     Parameters
     ----------
-    bench
-        The board.
-    frames
-        Each uint8 of shape (beats, bytes of a beat), little-endian.
-    result_bytes
-        Bytes of one frame's output on the wire.
-    silence, cwd
-        As in :func:`exchange`.
+    folder
+        The build folder, synthesized for an iCE40.
+    codes
+        Codes of the frames, shape (frames, *shape of the graph's input).
 
     Returns
     -------
-    list[Answer]
-        One for each frame.
+    IntArray
+        What the board answers, shape (frames, *shape of the graph's output).
 
     Raises
     ------
+    StorageError
+        If the folder is not synthesized.
     SimulationError
         If an answer is missing, damaged, or says that something went wrong.
+    ToolNotFoundError, ToolFailedError
+        As :func:`build_netlist_bench`.
     """
+    design = read_design(folder)
+    graph = load_graph(folder / "dataflow.json", folder / "tensors")
+    entry, result = graph.streams[graph.input], graph.streams[graph.output]
+    clocks = clocks_per_bit(design.mhz, design.board.uart.baud)
+    bench = build_netlist_bench(folder / GATES, clocks_per_bit=clocks)
+    frames = np.split(pack(codes, entry), len(codes))
+    # Each layer waits for its whole input at most; a byte takes 10 bits.
+    longest = 2 * sum(n.cycles for n in graph.mvaus()) + entry.beats + 100
+    answers = _infer(
+        bench,
+        frames,
+        result_bytes=result.beats * beat_bytes(result),
+        silence=longest + 20 * clocks,
+    )
+    body = b"".join(answer.body for answer in answers)
+    beats = np.frombuffer(body, np.uint8).reshape(-1, beat_bytes(result))
+    return unpack(beats, result)
+
+
+def _infer(
+    bench: Simulator, frames: Sequence[Beats], *, result_bytes: int, silence: int
+) -> list[Answer]:
+    """Ask for every frame's result; a netlist needs no memory images beside it."""
     requests = [encode_infer(i % 256, frame) for i, frame in enumerate(frames)]
     size = len(frames) * (ANSWER_OVERHEAD + result_bytes)
-    said = exchange(bench, requests, answer_bytes=size, silence=silence, cwd=cwd)
+    with tempfile.TemporaryDirectory() as empty:
+        said = exchange(
+            bench, requests, answer_bytes=size, silence=silence, cwd=Path(empty)
+        )
     answers = Decoder(result_bytes).feed(said)
     wanted = [(Kind.INFER, i % 256) for i in range(len(frames))]
     if [(answer.kind, answer.sequence) for answer in answers] != wanted:
         problem = f"{len(frames)} frames got the answers {answers}"
-        raise SimulationError(bench.top, problem, "Check the serial shell's netlist")
+        raise SimulationError("netlist", problem, "Check the shell, and its synthesis")
     return answers
 
 

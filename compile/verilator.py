@@ -174,6 +174,7 @@ def build_simulator(
     parameters: Mapping[str, int | str] = MappingProxyType({}),
     *,
     trace: bool = False,
+    optimize: bool = True,
 ) -> Simulator:
     """Compile a design for simulation, or find it in the cache.
 
@@ -191,6 +192,9 @@ def build_simulator(
         Parameters of `top` to set.
     trace
         Whether to be able to write waveforms, which costs speed.
+    optimize
+        Whether to compile for speed. Without it, large designs such as netlists are
+        compiled in seconds instead of minutes.
 
     Raises
     ------
@@ -202,7 +206,7 @@ def build_simulator(
         If the cache cannot be written.
     """
     wrapper = _wrapper(top, ports, taps, parameters)
-    model = compile_model(sources, wrapper, trace=trace)
+    model = compile_model(sources, wrapper, trace=trace, optimize=optimize)
     return Simulator(model, top, ports, tuple(taps))
 
 

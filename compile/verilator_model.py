@@ -31,7 +31,9 @@ _COMPILE = (
 )
 
 
-def compile_model(sources: Sequence[Path], wrapper: str, *, trace: bool) -> Path:
+def compile_model(
+    sources: Sequence[Path], wrapper: str, *, trace: bool, optimize: bool
+) -> Path:
     """Make the executable that simulates a design, or find it in the cache.
 
     Parameters
@@ -42,6 +44,8 @@ def compile_model(sources: Sequence[Path], wrapper: str, *, trace: bool) -> Path
         Text of the module `hwgq_sim`, which has the ports that the driver knows.
     trace
         Whether the executable can write waveforms.
+    optimize
+        Whether g++ takes its time, which makes the executable some ten times faster.
 
     Returns
     -------
@@ -66,11 +70,13 @@ def compile_model(sources: Sequence[Path], wrapper: str, *, trace: bool) -> Path
         base = _environment(scratch, trace)
         files = [*sources, scratch / "hwgq_sim.sv", scratch / "driver.cpp"]
         contents = [(file.name.encode(), file.read_bytes()) for file in files]
-        key = _digest(base, *(part for item in contents for part in item))
+        level = "-O3" if optimize else "-O0"
+        parts = (part for item in contents for part in item)
+        key = _digest(base, level.encode(), *parts)
         model = cache / f"model-{key}"
         if not model.exists():
             runtime = _runtime(scratch, cache / f"runtime-{_digest(base)}.o", trace)
-            _build(scratch, sources, runtime, model, trace)
+            _build(scratch, sources, runtime, model, (level, trace))
     return model
 
 
@@ -142,8 +148,13 @@ def _runtime(scratch: Path, runtime: Path, trace: bool) -> Path:
 
 
 def _build(
-    scratch: Path, sources: Sequence[Path], runtime: Path, model: Path, trace: bool
+    scratch: Path,
+    sources: Sequence[Path],
+    runtime: Path,
+    model: Path,
+    options: tuple[str, bool],
 ) -> None:
+    level, trace = options
     files = [*(source.resolve() for source in sources), Path("hwgq_sim.sv")]
     tools.run(
         [
@@ -161,7 +172,7 @@ def _build(
     lines = [f'#include "{part.relative_to(scratch)}"\n' for part in parts]
     (scratch / "model.cpp").write_text("".join(lines))
     tools.run(
-        [*_flags(trace), "-O3", "-Imodel", "-o", "model.out", "model.cpp", runtime],
+        [*_flags(trace), level, "-Imodel", "-o", "model.out", "model.cpp", runtime],
         cwd=scratch,
         log=model.with_name(f"{model.name}-compiler.log"),
     )
