@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-from onnx import ModelProto, TensorProto, helper, numpy_helper
+from numpy.typing import ArrayLike
+from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 QONNX = "qonnx.custom_op.general"
 SIZES = (16, 12, 8, 4)
@@ -71,3 +72,18 @@ def save(model: ModelProto, path: Path) -> Path:
     """Write a network, however bad."""
     path.write_bytes(model.SerializeToString())
     return path
+
+
+def node(model: ModelProto, name: str) -> NodeProto:
+    """Find a node."""
+    return next(n for n in model.graph.node if n.name == name)
+
+
+def tensor(model: ModelProto, name: str) -> TensorProto:
+    """Find an initializer."""
+    return next(t for t in model.graph.initializer if t.name == name)
+
+
+def set_tensor(model: ModelProto, name: str, value: ArrayLike) -> None:
+    """Exchange the value of an initializer."""
+    tensor(model, name).CopyFrom(numpy_helper.from_array(np.asarray(value), name))
