@@ -18,7 +18,7 @@ from onnx import GraphProto, ModelProto, NodeProto, TensorProto, numpy_helper
 from onnx.reference import ReferenceEvaluator
 from onnx.reference.op_run import OpRun
 
-from hwgq.compile.onnx_file import LAYOUT, QONNX_DOMAIN
+from hwgq.compile.onnx_file import QONNX_DOMAIN
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -78,6 +78,16 @@ class Rounding:
             np.clip(scaled, *self.bounds)
         )
         return rounded
+
+
+def channel_axis(layout: str, rank: int) -> int:
+    """Find the channels of a ``MultiThreshold`` as qonnx does, batch dimension first.
+
+    Without a layout that is the second dimension, but the third of three.
+    """
+    if not layout:
+        layout = {3: "NWC"}.get(rank, "NC")
+    return layout.index("C")
 
 
 def count_thresholds(
@@ -149,7 +159,7 @@ class MultiThreshold(OpRun):
         data_layout: str = "",
         **_: Any,
     ) -> tuple[FloatArray]:
-        axis = data_layout.index("C") if "C" in data_layout else 1
+        axis = channel_axis(data_layout, x.ndim)
         return (out_scale * count_thresholds(x, thresholds, axis) + out_bias,)
 
 
@@ -167,16 +177,9 @@ class Float64:
         operators = [BatchNormalization, Quant, BipolarQuant, MultiThreshold]
         self._evaluator = ReferenceEvaluator(model, new_ops=operators)
         self._input = model.graph.input[0].name
-        self._by_frame = any(n.op_type in LAYOUT for n in model.graph.node)
 
     def run(self, frames: npt.NDArray[Any]) -> FloatArray:
         """Evaluate the output on inputs of shape (frames, ...)."""
-        if self._by_frame:  # a Reshape may hold the batch size that was exported
-            outputs = [self._call(frame[np.newaxis]) for frame in frames]
-            return np.concatenate(outputs) if outputs else self._call(frames)
-        return self._call(frames)
-
-    def _call(self, frames: npt.NDArray[Any]) -> FloatArray:
         with np.errstate(all="ignore"):
             (output,) = self._evaluator.run(
                 None, {self._input: frames.astype(np.float64)}
@@ -195,18 +198,35 @@ class Float64:
 def make_model(
     nodes: Sequence[NodeProto],
     initializers: Mapping[str, npt.NDArray[Any]],
-    input_name: str,
-    output_name: str,
+    entry: tuple[str, tuple[int, ...]],
+    output: str,
     opset: int,
+    *,
+    made: tuple[int, ...] | None = None,
 ) -> ModelProto:
-    """Assemble nodes and the constants that they read into a float64 network."""
+    """Assemble nodes and the constants that they read into a float64 network.
+
+    Parameters
+    ----------
+    nodes, initializers
+        The graph; constants that no node reads are left out.
+    entry
+        Name of the input, and shape of a frame of it.
+    output, made
+        Name of the output, and shape of a frame of it where that is known.
+    opset
+        Version of the standard operators.
+    """
     read = {name for node in nodes for name in node.input}
     graph = GraphProto(name="hwgq", node=nodes)
     for name, value in initializers.items():
         if name in read:
             graph.initializer.append(numpy_helper.from_array(widen(value), name))
-    for ends, end in ((graph.input, input_name), (graph.output, output_name)):
-        ends.append(onnx.helper.make_tensor_value_info(end, TensorProto.DOUBLE, None))
+    for ends, name, frame in ((graph.input, *entry), (graph.output, output, made)):
+        shape: list[str | int] | None = None
+        if frame is not None:
+            shape = ["frames", *frame]
+        ends.append(onnx.helper.make_tensor_value_info(name, TensorProto.DOUBLE, shape))
     versions = [
         onnx.helper.make_opsetid("", opset),
         onnx.helper.make_opsetid(QONNX_DOMAIN, 1),

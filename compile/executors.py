@@ -16,7 +16,7 @@ from qonnx.transformation.infer_shapes import InferShapes
 from hwgq.compile.evaluate import widen
 from hwgq.compile.graph import IntArray
 from hwgq.compile.network import Network, Section
-from hwgq.compile.onnx_file import ACTIVATIONS, LAYOUT, QONNX_DOMAIN
+from hwgq.compile.onnx_file import QONNX_DOMAIN
 from hwgq.compile.reference import Evaluation
 from hwgq.compile.tape import Tape
 from hwgq.errors import VerificationError
@@ -87,9 +87,7 @@ def qonnx_codes(
     Codes of each quantized section, shape (frames, channels).
     """
     names = [n.name for n in tape.path]
-    start = 0
-    if network.before is not None:
-        start = next(i for i, n in enumerate(tape.path) if n.op_type in ACTIVATIONS) + 1
+    start = network.start
     source = network.source
     integers = evaluation.integers
     for section in network.sections:
@@ -109,14 +107,8 @@ def _qonnx_section(
     quantizer = section.quantizer
     assert quantizer is not None
     shaped = real.reshape(len(real), *tape.shape(nodes[0]))
-    # A Reshape holds the batch size that was exported.
-    batch = 1 if any(n.op_type in LAYOUT for n in nodes) else len(shaped)
-    model = _qonnx_model(tape, nodes, batch)
-    parts = [
-        _execute(model, shaped[i : i + batch], "qonnx")
-        for i in range(0, len(shaped), batch)
-    ]
-    output = np.concatenate(parts).reshape(len(real), -1).astype(np.float64)
+    found = _execute(_qonnx_model(tape, nodes, len(shaped)), shaped, "qonnx")
+    output = found.reshape(len(real), -1).astype(np.float64)
     made = quantizer.output
     integers = np.round((output - made.bias) / made.step)
     return quantizer.type.codes(integers.astype(np.int64))

@@ -13,7 +13,13 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-from hwgq.compile.evaluate import Float64, FloatArray, Rounding, count_thresholds
+from hwgq.compile.evaluate import (
+    Float64,
+    FloatArray,
+    Rounding,
+    channel_axis,
+    count_thresholds,
+)
 from hwgq.compile.graph import ElementType, IntArray
 
 BoolArray = npt.NDArray[np.bool_]
@@ -46,12 +52,15 @@ class Quantizer:
         What its codes mean.
     thresholds
         Of a ``MultiThreshold``: float64 of shape (channels or 1, steps).
+    layout
+        Its dimensions, such as ``"NCHW"``.
     rounding, scale, zero_point
         Of a ``Quant`` or ``BipolarQuant``.
     """
 
     output: Integers
     thresholds: FloatArray | None = None
+    layout: str = ""
     rounding: Rounding | None = None
     scale: float = 1.0
     zero_point: float = 0.0
@@ -70,8 +79,8 @@ class Quantizer:
         """Repeat thresholds of channels for each element of frames of `shape`."""
         if self.thresholds is None or len(self.thresholds) == 1:
             return self
-        repeats = math.prod(shape[1:])
-        return replace(self, thresholds=np.repeat(self.thresholds, repeats, axis=0))
+        channels = np.indices(shape)[channel_axis(self.layout, 1 + len(shape)) - 1]
+        return replace(self, thresholds=self.thresholds[channels.reshape(-1)])
 
     def codes(self, x: FloatArray) -> IntArray:
         """Quantize real numbers of shape (frames, channels)."""
@@ -182,10 +191,14 @@ class Network:
     ----------
     input_shape
         Shape of one frame of the network's own input.
+    declared
+        What the network's input is, where the file or the user says so.
     source
         What the integers that enter the device mean.
     before
         From the network's input to integers; None where its input is integers.
+    start
+        Nodes of the network's path that `before` stands for.
     sections
         What the device computes, in order.
     after
@@ -193,8 +206,10 @@ class Network:
     """
 
     input_shape: tuple[int, ...]
+    declared: Integers | None
     source: Integers
     before: Float64 | None
+    start: int
     sections: tuple[Section, ...]
     after: Float64
 

@@ -16,6 +16,7 @@ from hwgq.compile.passes.normalize import attribute_values
 from hwgq.errors import UnsupportedLayerError
 
 MAX_BITS = 8
+LAYOUTS = ("", "NC", "NWC", "NCW", "NHWC", "NCHW")
 
 Constants = Mapping[str, npt.NDArray[Any]]
 
@@ -36,17 +37,17 @@ def integer_output(
 ) -> tuple[list[NodeProto], dict[str, npt.NDArray[Any]]]:
     """Rewrite a quantizer to emit the integers that its codes mean.
 
+    The last of the nodes writes the tensor that `node` wrote.
+
     Returns
     -------
     nodes, constants
         Nodes in place of `node` and the constants that they need besides its own.
     """
     quantizer = parse_quantizer(node, constants)
-    (output,) = (f"{node.output[0]}.integers",)
     copy = NodeProto()
     copy.CopyFrom(node)
-    copy.output[0] = output
-    one, nodes = f"{output}.one", [copy]
+    one, nodes = f"{node.output[0]}.one", [copy]
     if node.op_type == "MultiThreshold":
         kept = [a for a in node.attribute if a.name not in ("out_scale", "out_bias")]
         del copy.attribute[:]
@@ -56,7 +57,7 @@ def integer_output(
             copy.attribute.append(onnx.helper.make_attribute(name, float(value)))
         return nodes, {}
     if node.op_type == "Quant":
-        scaled = f"{output}.scaled"
+        scaled = f"{node.output[0]}.scaled"
         divide = onnx.helper.make_node("Div", list(node.input[:2]), [scaled])
         copy.input[0] = scaled
         nodes = [divide, copy]
@@ -127,9 +128,11 @@ def _parse_thresholds(node: NodeProto, constants: Constants) -> Quantizer:
     if np.any(np.isnan(thresholds)):
         raise UnsupportedLayerError(node.name, "has thresholds of NaN", "Train again")
     layout = str(values.get("data_layout", ""))
-    if layout not in ("", "NC", "NCHW"):
+    if layout not in LAYOUTS:
         raise UnsupportedLayerError(
-            node.name, f"has the layout {layout}", "Use channels first"
+            node.name,
+            f"has the layout {layout[:20]!r}",
+            f"Use one of {', '.join(LAYOUTS[1:])}, or none",
         )
     steps = thresholds.shape[1]
     scale = float(str(values.get("out_scale", 1.0)))
@@ -144,7 +147,7 @@ def _parse_thresholds(node: NodeProto, constants: Constants) -> Quantizer:
     elif (bias / scale).is_integer():
         kind, rest = ElementType.unsigned(steps, offset=int(bias / scale)), 0.0
     output = Integers(type=kind, step=step, bias=rest)
-    return Quantizer(output=output, thresholds=thresholds)
+    return Quantizer(output=output, thresholds=thresholds, layout=layout)
 
 
 _PARSERS = {

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hwgq.compile.evaluate import FloatArray
-from hwgq.compile.graph import ElementType, IntArray
+from hwgq.compile.graph import IntArray
 from hwgq.compile.ladder import Climb
 from hwgq.compile.network import Network
 from hwgq.compile.reference import Evaluation
@@ -138,9 +138,10 @@ def draw_samples(network: Network) -> Samples:
     """
     generator = np.random.default_rng(0)
     size = (DRAWN_FRAMES, *network.input_shape)
-    kind: ElementType = network.source.type
-    if network.before is None:
+    inputs: npt.NDArray[Any] = generator.standard_normal(size).astype(np.float32)
+    if network.declared is not None:
+        kind = network.declared.type
         inputs = kind.values(generator.integers(kind.low, kind.high + 1, size))
-    else:
-        inputs = generator.standard_normal(size).astype(np.float32)
+        if network.before is not None:
+            inputs = network.declared.step * inputs
     return Samples(inputs=inputs, levels={}, digests={}, float32={})

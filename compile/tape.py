@@ -6,15 +6,24 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from onnx import GraphProto, ModelProto, NodeProto, ValueInfoProto
+import onnx
+from onnx import GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto
 from onnx.numpy_helper import to_array
 
 from hwgq.compile.evaluate import Float64, make_model
-from hwgq.compile.passes.normalize import opset_of
+from hwgq.compile.onnx_file import ACTIVATIONS, AFFINE, HOST, MONOTONE, RENAMING
+from hwgq.compile.passes.normalize import attribute_values, opset_of
 from hwgq.errors import NetworkError, UnsupportedLayerError
 from hwgq.foreign import guarded
 
 Array = npt.NDArray[Any]
+Shape = tuple[int, ...]
+
+_TWO_SIDED = frozenset({"Add", "Concat", "Div", "MatMul", "Mul", "Sub"})
+_ELEMENT_TYPES: Mapping[int, str] = {
+    TensorProto.UINT8: "UINT8",
+    TensorProto.INT8: "INT8",
+}
 
 
 class Tape:
@@ -29,6 +38,7 @@ class Tape:
     ----------
     path
         Nodes that the input flows through; each reads what the one before it wrote.
+        They take any number of frames, whatever batch the file was exported for.
     constants
         Everything that does not depend on the input's values, real numbers as float64.
     initializers
@@ -36,14 +46,14 @@ class Tape:
     producers
         The node that writes a tensor.
     annotations
-        QONNX's ``finn_datatype`` of tensors.
+        QONNX's ``finn_datatype`` of tensors; of the input, else its 8-bit ONNX type.
     input_shape
         Shape of one frame of the network's input.
 
     Raises
     ------
     NetworkError
-        If shapes do not fit one another.
+        If shapes do not fit one another, or frames are mixed.
     UnsupportedLayerError
         If the network has branches.
     """
@@ -55,29 +65,60 @@ class Tape:
         self.initializers = initial
         (value,) = (v for v in graph.input if v.name not in initial)
         self.input, self.output = value.name, graph.output[0].name
-        self.input_shape = _frame_shape(value)
-        self.annotations = _annotations(graph)
+        batch, *frame = _batch_shape(value)
+        self.input_shape = tuple(frame)
+        self.annotations = _element_type(value) | _annotations(graph)
         self.producers = {o: n for n in graph.node for o in n.output}
-        whole = make_model(graph.node, initial, self.input, self.output, self.opset)
+        whole = make_model(
+            graph.node, initial, (self.input, self.input_shape), self.output, self.opset
+        )
         remedy = "Export one chain of layers with fixed shapes"
         with guarded(NetworkError, "network", "cannot be evaluated", remedy):
-            tensors = Float64(whole).tensors(np.zeros((1, *self.input_shape)))
+            tensors = Float64(whole).tensors(np.zeros((batch, *frame)))
         static = _static_names(graph.node, initial)
         self.constants: dict[str, Array] = {
             k: tensors[k] for k in static if k in tensors
         }
         self._shapes = {k: np.shape(v) for k, v in tensors.items()}
-        self.path = _follow(graph, self.input, self.output, static)
+        path = _follow(graph, self.input, self.output, static)
+        for node in path:
+            self._check_frames(node, batch)
+        self.path = tuple(self._for_any_batch(node) for node in path)
+
+    def _check_frames(self, node: NodeProto, batch: int) -> None:
+        """Refuse what mixes frames, or makes more elements of a frame."""
+        shape, made = self._shapes[self.data(node)], self._shapes[node.output[0]]
+        if node.op_type in AFFINE | MONOTONE | ACTIVATIONS and made != shape:
+            raise NetworkError(
+                node.name,
+                f"turns frames of shape {shape} into {made}",
+                "Give it constants of one number, or of one number a channel",
+            )
+        if made[:1] != (batch,) or _mixes_frames(node, len(shape)):
+            raise UnsupportedLayerError(
+                node.name,
+                f"({node.op_type}) mixes the batch dimension with others",
+                "Keep the first dimension for the batch",
+            )
+
+    def _for_any_batch(self, node: NodeProto) -> NodeProto:
+        """Write what only renames dimensions as a Reshape for any number of frames."""
+        if node.op_type not in RENAMING:
+            return node
+        key = f"{node.name}.shape"
+        self.constants[key] = np.asarray((-1, *self.output_shape(node)), np.int64)
+        inputs = [self.data(node), key]
+        return onnx.helper.make_node("Reshape", inputs, node.output, node.name)
 
     def data(self, node: NodeProto) -> str:
         """Name the tensor that flows into a node of the path."""
         return str(next(i for i in node.input if i and i not in self.constants))
 
-    def shape(self, node: NodeProto) -> tuple[int, ...]:
+    def shape(self, node: NodeProto) -> Shape:
         """Give the shape of one frame of what flows into a node."""
         return tuple(self._shapes[self.data(node)][1:])
 
-    def output_shape(self, node: NodeProto) -> tuple[int, ...]:
+    def output_shape(self, node: NodeProto) -> Shape:
         """Give the shape of one frame of what a node writes."""
         return tuple(self._shapes[node.output[0]][1:])
 
@@ -90,12 +131,27 @@ class Tape:
         self,
         nodes: Sequence[NodeProto],
         start: str,
+        shape: Shape,
         extra: Mapping[str, Array] | None = None,
     ) -> Float64:
-        """Make a float64 evaluator of a chain of nodes that reads `start`."""
+        """Make a float64 evaluator of a chain of nodes.
+
+        Parameters
+        ----------
+        nodes
+            Each reads what the one before it wrote.
+        start, shape
+            The tensor that the first one reads, and the shape of a frame of it.
+        extra
+            Constants besides the network's own.
+        """
         constants = {**self.constants, **(extra or {})}
-        end = nodes[-1].output[0]
-        return Float64(make_model(nodes, constants, start, end, self.opset))
+        last = nodes[-1].output
+        end = self.output if self.output in last else last[0]
+        # Nodes of our own that end a chain are element by element.
+        made = tuple(self._shapes[end][1:]) if end in self._shapes else shape
+        model = make_model(nodes, constants, (start, shape), end, self.opset, made=made)
+        return Float64(model)
 
 
 def relinked(tape: Tape, nodes: Sequence[NodeProto], start: str) -> list[NodeProto]:
@@ -110,16 +166,21 @@ def relinked(tape: Tape, nodes: Sequence[NodeProto], start: str) -> list[NodePro
     return chain
 
 
-def _frame_shape(value: ValueInfoProto) -> tuple[int, ...]:
-    dims = value.type.tensor_type.shape.dim
-    shape = tuple(d.dim_value for d in dims[1:])
-    if not shape or min(shape) < 1:
+def _batch_shape(value: ValueInfoProto) -> Shape:
+    """Give an input's shape; an open batch dimension counts as 1."""
+    sizes = [d.dim_value for d in value.type.tensor_type.shape.dim]
+    if len(sizes) < 2 or min(sizes[1:]) < 1:
         raise NetworkError(
             f"input {value.name!r}",
             "has no fixed shape behind its batch dimension",
             "Export it with a shape such as (1, 1, 28, 28)",
         )
-    return shape
+    return (max(1, sizes[0]), *sizes[1:])
+
+
+def _element_type(value: ValueInfoProto) -> dict[str, str]:
+    kind = value.type.tensor_type.elem_type
+    return {value.name: _ELEMENT_TYPES[kind]} if kind in _ELEMENT_TYPES else {}
 
 
 def _annotations(graph: GraphProto) -> dict[str, str]:
@@ -140,11 +201,20 @@ def _static_names(nodes: Sequence[NodeProto], initial: Mapping[str, Array]) -> s
     return static
 
 
+def _mixes_frames(node: NodeProto, rank: int) -> bool:
+    values = attribute_values(node)
+    if node.op_type == "Transpose":
+        order = values.get("perm", range(rank)[::-1])
+        return isinstance(order, list | range) and order[0] != 0
+    axis = values.get("axis")
+    return node.op_type in HOST and isinstance(axis, int) and axis % rank == 0
+
+
 def _follow(
     graph: GraphProto, start: str, end: str, static: set[str]
 ) -> tuple[NodeProto, ...]:
     """Collect the one chain of nodes from `start` to `end`."""
-    path = []
+    path: list[NodeProto] = []
     tensor = start
     for node in graph.node:
         if node.output[0] in static:
@@ -156,9 +226,15 @@ def _follow(
                 "joins or forks the chain of layers",
                 "Use a network without branches: joins are not mapped yet",
             )
+        if node.op_type not in _TWO_SIDED and node.input[0] != tensor:
+            raise UnsupportedLayerError(
+                node.name,
+                f"({node.op_type}) takes a parameter from the network's input",
+                "Use constant parameters",
+            )
         path.append(node)
         tensor = node.output[0]
-    if tensor != end or not path:
+    if not path or end not in path[-1].output:
         raise UnsupportedLayerError(
             "network", "is not one chain from input to output", "Leave branches out"
         )

@@ -2,73 +2,78 @@
 """Tell 1-bit weights from float ones."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from onnx import NodeProto
 
 from hwgq.compile.evaluate import FloatArray
 from hwgq.compile.network import BoolArray
 from hwgq.compile.onnx_file import ACTIVATIONS
 from hwgq.compile.passes.normalize import attribute_values
+from hwgq.compile.tape import Array, Tape
 from hwgq.errors import UnsupportedLayerError
 
-_REMEDY = "Quantize the weights by BipolarQuant, or by Quant of 1 bit with signed=1"
+Constants = Mapping[str, Array]
+
+REMEDY = "Quantize the weights by BipolarQuant, or by Quant of 1 bit with signed=1"
 
 
-def binary_weights(
-    place: str,
-    tensor: str,
-    constants: Mapping[str, npt.NDArray[Any]],
-    producers: Mapping[str, NodeProto],
-) -> tuple[BoolArray, FloatArray] | None:
-    """Split a matrix into signs and one scale a row.
+def binary_weights(tape: Tape, node: NodeProto) -> tuple[BoolArray, FloatArray] | None:
+    """Split the weights of a product into signs and one scale a row.
 
     Parameters
     ----------
-    place
-        The node that multiplies by it, for messages.
-    tensor
-        Name of the matrix, of shape (columns, rows).
-    constants, producers
-        Values of constants, and the nodes that made them.
+    tape
+        The network.
+    node
+        A ``MatMul`` of the network's path.
 
     Returns
     -------
     signs, scale
         Signs of shape (rows, columns), True for +1, and α of shape (rows,), such that
-        the matrix is ``(scale * ±1).T``; None where the weights are float.
+        the weights are ``scale * ±1`` row by row; None where they are float, or of
+        several bits.
 
     Raises
     ------
     UnsupportedLayerError
-        If the weights are quantized, but not to −α and +α of one α a row.
+        If the weights have 1 bit, but are not −α and +α of one α a row.
     """
-    quantizer = _weight_quantizer(tensor, producers)
-    if quantizer is not None:
-        _check_quantizer(place, quantizer, constants)
-    matrix = np.asarray(constants[tensor], np.float64)
+    matrix, position = tape.operand(node)
+    quantizer = _weight_quantizer(node.input[position], tape.producers)
+    if quantizer is not None and _bits(quantizer, tape.constants) > 1:
+        return None
     if matrix.ndim != 2:
         raise UnsupportedLayerError(
-            place,
+            node.name,
             f"has weights of {matrix.ndim} dimensions",
             "Use matrix-vector products, with weights of shape (columns, rows)",
         )
-    magnitude = np.abs(matrix.T)
+    rows = np.asarray(matrix if position == 0 else matrix.T, np.float64)
+    magnitude = np.abs(rows)
     if not np.all(np.isfinite(magnitude)):
         raise UnsupportedLayerError(
-            place, "has weights that are no number", "Train again"
+            node.name, "has weights that are no number", "Train again"
         )
+    if quantizer is not None:
+        _check_quantizer(node.name, quantizer, tape.constants)
     if np.any(magnitude != magnitude[:, :1]):
         if quantizer is None:
             return None
         raise UnsupportedLayerError(
-            place,
+            node.name,
             "has weights whose scale differs between the columns of a row",
             "Use one scale for all weights, or one an output channel",
         )
-    return matrix.T >= 0, magnitude[:, 0]
+    return rows >= 0, magnitude[:, 0]
+
+
+def weight_kind(tape: Tape, node: NodeProto) -> str:
+    """Say what weights that are not binary are, for messages."""
+    name = node.input[tape.operand(node)[1]]
+    quantizer = _weight_quantizer(name, tape.producers)
+    return f"{_bits(quantizer, tape.constants):g}-bit" if quantizer else "float"
 
 
 def _weight_quantizer(
@@ -80,23 +85,26 @@ def _weight_quantizer(
     return node
 
 
-def _check_quantizer(
-    place: str, node: NodeProto, constants: Mapping[str, npt.NDArray[Any]]
-) -> None:
-    if node.op_type == "BipolarQuant":
-        return
+def _bits(node: NodeProto, constants: Constants) -> float:
+    """Give the width of a weight quantizer's integers."""
+    if node.op_type == "Quant":
+        return float(np.max(constants[node.input[3]]))
     if node.op_type == "MultiThreshold":
-        raise UnsupportedLayerError(place, "has weights by MultiThreshold", _REMEDY)
+        return float(int(constants[node.input[1]].shape[-1]).bit_length())
+    return 1.0
+
+
+def _check_quantizer(place: str, node: NodeProto, constants: Constants) -> None:
+    """Refuse a quantizer of 1 bit that does not make −1 and +1."""
+    if node.op_type != "Quant":
+        return  # what its values are tells
     values = attribute_values(node)
-    bits = float(np.max(constants[node.input[3]]))
-    if bits != 1:
-        raise UnsupportedLayerError(place, f"has weights of {bits:g} bits", _REMEDY)
     if not values["signed"] or values["narrow"]:
         kind = "narrow" if values["signed"] else "unsigned"
         raise UnsupportedLayerError(
             place,
             f"has {kind} 1-bit weights (node {node.name}), which are not −1 and +1",
-            _REMEDY,
+            REMEDY,
         )
     if np.any(constants[node.input[2]]):
-        raise UnsupportedLayerError(place, "has weights with a zero point", _REMEDY)
+        raise UnsupportedLayerError(place, "has weights with a zero point", REMEDY)

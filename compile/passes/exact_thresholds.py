@@ -43,6 +43,12 @@ def accumulator_bounds(section: Section) -> tuple[IntArray, IntArray]:
     return positive * low - negative * high, positive * high - negative * low
 
 
+def decreasing(section: Section) -> BoolArray:
+    """Tell of which channels the code falls while the accumulator rises."""
+    low, high = section.codes(np.stack(accumulator_bounds(section)))
+    return np.asarray(high < low)
+
+
 def exact_thresholds(section: Section) -> IntegerThresholds:
     """Find the integer thresholds of a section with a quantizer.
 
@@ -54,7 +60,7 @@ def exact_thresholds(section: Section) -> IntegerThresholds:
     assert section.quantizer is not None
     low, high = accumulator_bounds(section)
     _refuse_nan(section, low, high)
-    flipped = section.codes(high[np.newaxis])[0] < section.codes(low[np.newaxis])[0]
+    flipped = decreasing(section)
     if section.dot is None and np.any(flipped):
         raise UnsupportedLayerError(
             section.name,

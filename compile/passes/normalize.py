@@ -5,7 +5,7 @@ The result computes, node by node, what the network as handed in computes: a pro
 stays a product and a division a division, because each rounds in its own way.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,12 @@ from onnx.numpy_helper import from_array, to_array
 from hwgq.compile.onnx_file import QONNX_ALIASES, QONNX_DOMAIN
 from hwgq.errors import NetworkError, UnsupportedLayerError, shorten
 
+# As QONNX's documents have them; its executor knows none of the first two.
+_QONNX_DEFAULTS: Mapping[str, Mapping[str, Any]] = {
+    "BipolarQuant": {},
+    "MultiThreshold": {"out_scale": 1.0, "out_bias": 0.0, "data_layout": ""},
+    "Quant": {"signed": 1, "narrow": 0, "rounding_mode": "ROUND"},
+}
 _FLOATS = (TensorProto.FLOAT, TensorProto.DOUBLE)
 
 
@@ -66,6 +72,8 @@ def _normalize_domains(model: ModelProto) -> None:
             node.domain = ""
         elif node.domain in QONNX_ALIASES:
             node.domain = QONNX_DOMAIN
+        if node.op_type == "IntQuant":  # what qonnx 1.0 calls it
+            node.op_type = "Quant"
     opset = max(
         (o.version for o in model.opset_import if o.domain in ("", "ai.onnx")),
         default=13,
@@ -201,6 +209,10 @@ def _rename_tensor(nodes: list[NodeProto], old: str, new: str) -> None:
 
 def _write_defaults(node: NodeProto, opset: int) -> None:
     if node.domain:
+        present = {a.name for a in node.attribute}
+        for name, value in _QONNX_DEFAULTS[node.op_type].items():
+            if name not in present:
+                node.attribute.append(onnx.helper.make_attribute(name, value))
         return
     schema = onnx.defs.get_schema(node.op_type, opset, "")
     present = {a.name for a in node.attribute}

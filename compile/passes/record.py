@@ -10,24 +10,21 @@ import itertools
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-import onnx
 from onnx import NodeProto
 
-from hwgq.compile.evaluate import Float64, FloatArray
-from hwgq.compile.graph import IntArray
-from hwgq.compile.network import BoolArray, Dot, Integers, Network, Section
-from hwgq.compile.onnx_file import ACTIVATIONS, AFFINE, LAYOUT, MONOTONE
+from hwgq.compile.chains import START, check_monotone, column_order, from_integers
+from hwgq.compile.evaluate import Float64
+from hwgq.compile.network import Dot, Integers, Network, Section
+from hwgq.compile.onnx_file import ACTIVATIONS, AFFINE, MONOTONE, RENAMING
+from hwgq.compile.passes.exact_thresholds import decreasing
 from hwgq.compile.quantizers import integer_output, parse_quantizer
 from hwgq.compile.tape import Tape, relinked
-from hwgq.compile.weights import binary_weights
+from hwgq.compile.weights import REMEDY, binary_weights, weight_kind
 from hwgq.errors import NetworkError, UnsupportedLayerError
 
-_INTEGERS = "hwgq.integers"
-_GLUE = AFFINE | LAYOUT | MONOTONE
+_GLUE = AFFINE | MONOTONE | RENAMING | {"Transpose"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,75 +60,115 @@ def record(tape: Tape, declared: Integers | None) -> Network:
     NetworkError
         If the network has no 1-bit layer.
     """
-    start = 0 if declared else _first_quantizer(tape)
+    start = _start_of_device(tape, declared)
     end = _end_of_device(tape, start)
-    source = declared or _made_by(tape.path[start - 1], tape)
-    pieces = list(_cut(tape, source, tape.path[start:end]))
+    pieces = list(_cut(tape, _source(tape, declared, start), tape.path[start:end]))
     if pieces[-1].quantizer is None and pieces[-1].matmul is None:
         pieces.pop()  # glue behind the last quantizer: the host's
-    if not any(p.matmul for p in pieces):
-        raise NetworkError(
-            "network",
-            "has no layer with 1-bit weights behind a quantizer",
-            "Quantize weights by BipolarQuant, and inputs by Quant or --input-type",
-        )
     return Network(
         input_shape=tape.input_shape,
-        source=source,
-        before=None if declared else _before(tape, start),
+        declared=declared,
+        source=pieces[0].source,
+        before=_before(tape, start) if start else None,
+        start=start,
         sections=tuple(_section(tape, p) for p in pieces),
         after=_after(tape, pieces[-1]),
     )
 
 
-def _made_by(quantizer: NodeProto, tape: Tape) -> Integers:
-    return parse_quantizer(quantizer, tape.constants).output
+def _source(tape: Tape, declared: Integers | None, start: int) -> Integers:
+    """Say what the integers are that flow into the node at `start`."""
+    if start == 0:
+        assert declared is not None
+        return declared
+    return parse_quantizer(tape.path[start - 1], tape.constants).output
 
 
-def _weights(tape: Tape, node: NodeProto) -> tuple[BoolArray, FloatArray] | None:
-    """Read the 1-bit weights of a MatMul; None where they are float."""
-    name = node.input[1]
-    if name not in tape.constants:
+def _is_binary(tape: Tape, node: NodeProto) -> bool:
+    return node.op_type == "MatMul" and binary_weights(tape, node) is not None
+
+
+def _start_of_device(tape: Tape, declared: Integers | None) -> int:
+    """Find where the device begins: at the input, or behind a quantizer.
+
+    That is as early as can be; what is float, or falls where no weights can be negated,
+    is the host's.
+    """
+    layer = _first_layer(tape)
+    starts = [0] if declared else []
+    starts += [i + 1 for i in range(layer) if tape.path[i].op_type in ACTIVATIONS]
+    if not starts:
         raise UnsupportedLayerError(
-            node.name, "has no constant on its right", "Use constant weights there"
+            tape.path[layer].name,
+            "has 1-bit weights but reads a float input that no quantizer made",
+            "Declare the input, as by --input-type UINT8 --input-scale 1/255, or"
+            " put a quantizer before it",
         )
-    return binary_weights(node.name, name, tape.constants, tape.producers)
+    start = starts.pop()
+    while starts and _maps(tape, declared, starts[-1], start):
+        start = starts.pop()
+    return start
 
 
-def _first_quantizer(tape: Tape) -> int:
-    """Find the position behind the first quantizer of a network with float input."""
+def _first_layer(tape: Tape) -> int:
+    """Find the first product with 1-bit weights."""
     for position, node in enumerate(tape.path):
-        if node.op_type in ACTIVATIONS:
-            return position + 1
-        if node.op_type == "MatMul" and _weights(tape, node) is not None:
-            raise UnsupportedLayerError(
-                node.name,
-                "has 1-bit weights but reads a float input that no quantizer made",
-                "Declare the input, as by --input-type UINT8 --input-scale 1/255, or"
-                " put a quantizer before it",
-            )
+        if _is_binary(tape, node):
+            return position
+    if not any(node.op_type in ACTIVATIONS for node in tape.path):
+        raise NetworkError(
+            "network",
+            "has no quantizer of activations",
+            "Quantize activations by Quant, BipolarQuant or MultiThreshold",
+        )
+    products = [n for n in tape.path if n.op_type == "MatMul"]
+    kinds = ", ".join(f"{n.name} has {weight_kind(tape, n)} weights" for n in products)
     raise NetworkError(
         "network",
-        "has no quantizer of activations",
-        "Quantize activations by Quant, BipolarQuant or MultiThreshold",
+        f"has no layer with 1-bit weights ({kinds or 'and no other'})",
+        REMEDY,
     )
+
+
+def _maps(tape: Tape, declared: Integers | None, start: int, end: int) -> bool:
+    """Tell whether the device can go from integers to the quantizer before `end`."""
+    *glue, quantizer = tape.path[start:end]
+    if any(n.op_type not in _GLUE or n.op_type == "Transpose" for n in glue):
+        return False
+    piece = _Piece(
+        source=_source(tape, declared, start),
+        before=tuple(glue),
+        matmul=None,
+        behind=(),
+        quantizer=quantizer,
+    )
+    return not decreasing(_section(tape, piece)).any()
 
 
 def _end_of_device(tape: Tape, start: int) -> int:
     """Find the first node that only a host can compute."""
     culprit: tuple[int, NodeProto] | None = None
     for position, node in enumerate(tape.path[start:], start):
-        binary = node.op_type == "MatMul" and _weights(tape, node) is not None
+        binary = _is_binary(tape, node)
         if binary and culprit is not None:
-            raise UnsupportedLayerError(
-                culprit[1].name,
-                f"({culprit[1].op_type}) is float, and 1-bit layers follow it",
-                "Give it 1-bit weights (BipolarQuant), or move it to an end of the"
-                " network, where the host computes it",
-            )
+            raise _in_the_way(tape, culprit[1])
         if not binary and node.op_type not in _GLUE | ACTIVATIONS and culprit is None:
             culprit = position, node
     return culprit[0] if culprit else len(tape.path)
+
+
+def _in_the_way(tape: Tape, node: NodeProto) -> UnsupportedLayerError:
+    if node.op_type != "MatMul":
+        return UnsupportedLayerError(
+            node.name,
+            f"({node.op_type}) is float, and 1-bit layers follow it",
+            "Move it to an end of the network, where the host computes it",
+        )
+    kind = weight_kind(tape, node)
+    remedy = f"{REMEDY}; only the first and the last layer can stay on the host"
+    return UnsupportedLayerError(
+        node.name, f"has {kind} weights, and stands between 1-bit layers", remedy
+    )
 
 
 def _cut(tape: Tape, source: Integers, nodes: Sequence[NodeProto]) -> Iterator[_Piece]:
@@ -156,7 +193,8 @@ def _cut(tape: Tape, source: Integers, nodes: Sequence[NodeProto]) -> Iterator[_
                 behind=tuple(behind),
                 quantizer=node,
             )
-            source, matmul, before, behind = _made_by(node, tape), None, [], []
+            source = parse_quantizer(node, tape.constants).output
+            matmul, before, behind = None, [], []
         else:
             (before if matmul is None else behind).append(node)
     yield _Piece(
@@ -171,50 +209,46 @@ def _cut(tape: Tape, source: Integers, nodes: Sequence[NodeProto]) -> Iterator[_
 def _section(tape: Tape, piece: _Piece) -> Section:
     dot = None if piece.matmul is None else _dot(tape, piece, piece.matmul)
     if piece.quantizer is None:
+        assert piece.matmul is not None
         assert dot is not None
+        shape = tape.output_shape(piece.matmul)
         return Section(
-            name=dot.name,
-            input_type=piece.source.type,
-            shape=(len(dot.signs),),
-            dot=dot,
+            name=dot.name, input_type=piece.source.type, shape=shape, dot=dot
         )
-    glue = piece.before if dot is None else piece.behind
-    shape = _elementwise_shape(tape, piece) if dot is None else (len(dot.signs),)
+    glue = piece.before if piece.matmul is None else piece.behind
     for node in glue:
-        if node.op_type == "Transpose" or (dot and node.op_type in LAYOUT):
-            raise UnsupportedLayerError(
-                node.name,
-                f"({node.op_type}) stands between a layer and its quantizer",
-                "Move it behind the quantizer",
-            )
-    quantizer = parse_quantizer(piece.quantizer, tape.constants)
+        check_monotone(tape, node)
+    shape = tape.shape((*glue, piece.quantizer)[0])
     affine = sum(
         1 for _ in itertools.takewhile(lambda n: n.op_type not in MONOTONE, glue)
     )
-    tail = relinked(tape, glue[affine:], _INTEGERS)
+    tail = relinked(tape, glue[affine:], START)
+    middle = tape.shape((*glue, piece.quantizer)[affine])
+    quantizer = parse_quantizer(piece.quantizer, tape.constants)
     return Section(
         name=piece.quantizer.name,
         input_type=piece.source.type,
         shape=shape,
         dot=dot,
-        head=_from_integers(tape, piece, dot, glue[:affine]),
-        tail=tape.evaluator(tail, _INTEGERS) if tail else None,
-        quantizer=quantizer.per_element(shape) if dot is None else quantizer,
+        head=from_integers(
+            tape,
+            glue[:affine],
+            shape,
+            source=piece.source,
+            before=piece.before,
+            dot=dot,
+        ),
+        tail=tape.evaluator(tail, START, middle) if tail else None,
+        quantizer=quantizer.per_element(tape.shape(piece.quantizer)),
     )
 
 
-def _elementwise_shape(tape: Tape, piece: _Piece) -> tuple[int, ...]:
-    """Give the shape of a frame that a piece without dot product reads."""
-    assert piece.quantizer is not None
-    return tape.shape(piece.before[0] if piece.before else piece.quantizer)
-
-
 def _dot(tape: Tape, piece: _Piece, node: NodeProto) -> Dot:
-    weights = _weights(tape, node)
+    weights = binary_weights(tape, node)
     assert weights is not None
     signs, scale = weights
-    order = _column_order(tape, piece, node)
-    if len(order) != signs.shape[1] or sorted(order) != list(range(len(order))):
+    order = column_order(tape, piece.before, node)
+    if len(order) != signs.shape[1] or math.prod(tape.output_shape(node)) != len(signs):
         raise UnsupportedLayerError(
             node.name,
             f"reads {len(order)} elements a frame with weights for {signs.shape[1]}",
@@ -225,103 +259,25 @@ def _dot(tape: Tape, piece: _Piece, node: NodeProto) -> Dot:
     return Dot(name=node.name, signs=original, scale=scale)
 
 
-def _column_order(tape: Tape, piece: _Piece, node: NodeProto) -> IntArray:
-    """Tell which element of the integers each column of the weights meets."""
-    layout = [n for n in piece.before if n.op_type in LAYOUT]
-    shape = tape.shape((*piece.before, node)[0])
-    order: IntArray = np.arange(math.prod(shape)).reshape(1, *shape)
-    if layout:
-        chain = relinked(tape, layout, _INTEGERS)
-        order = tape.evaluator(chain, _INTEGERS).run(order).astype(np.int64)
-    return order.reshape(-1)
-
-
-def _from_integers(
-    tape: Tape, piece: _Piece, dot: Dot | None, glue: Sequence[NodeProto]
-) -> Float64:
-    """Make the evaluator that begins with a piece's integers or accumulators.
-
-    Scales before a dot product are applied to the accumulator: the real number is the
-    same. Where they are products alone, they are multiplied with α first, as the
-    numeric contract has it, x = (α·Δ)·acc; else each is applied in the graph's order.
-    """
-    steps: list[tuple[str, npt.NDArray[Any]]] = [("Mul", np.asarray(piece.source.step))]
-    if piece.source.bias:
-        steps.append(("Add", np.asarray(piece.source.bias)))
-    if dot is not None:
-        signs = np.where(dot.signs, 1.0, -1.0)
-        steps += [_scale_step(tape, n) for n in piece.before if n.op_type not in LAYOUT]
-        steps = [(o, _through(signs, v) if o == "Add" else v) for o, v in steps]
-        steps.append(("Mul", dot.scale))
-    if all(operator == "Mul" for operator, _ in steps):
-        steps = [
-            ("Mul", math.prod((v for _, v in steps[:-1]), start=1.0) * steps[-1][1])
-        ]
-    nodes, operands, tensor = [], {}, _INTEGERS
-    for number, (operator, value) in enumerate(steps):
-        key, output = f"{_INTEGERS}.operand{number}", f"{_INTEGERS}.real{number}"
-        operands[key] = np.asarray(value, np.float64)
-        nodes.append(onnx.helper.make_node(operator, [tensor, key], [output]))
-        tensor = output
-    chain = [*nodes, *relinked(tape, glue, tensor)]
-    return tape.evaluator(chain, _INTEGERS, operands)
-
-
-def _through(signs: FloatArray, offset: npt.NDArray[Any]) -> FloatArray:
-    """Compute what adding `offset` to every column adds to each dot product."""
-    columns = np.broadcast_to(offset.reshape(-1), signs.shape[1:])
-    return np.asarray([math.fsum(row * columns) for row in signs])
-
-
-def _scale_step(tape: Tape, node: NodeProto) -> tuple[str, npt.NDArray[Any]]:
-    """Read an affine node between integers and a dot product."""
-    if node.op_type == "Neg":
-        return "Mul", np.asarray(-1.0)
-    if node.op_type not in ("Add", "Div", "Mul", "Sub"):
-        raise UnsupportedLayerError(
-            node.name,
-            f"({node.op_type}) stands between a quantizer and a dot product",
-            "Put it before the quantizer",
-        )
-    value, position = tape.operand(node)
-    if position == 0 and node.op_type in ("Div", "Sub"):
-        raise UnsupportedLayerError(
-            node.name, f"({node.op_type}) has a constant on its left", "Use the right"
-        )
-    if node.op_type in ("Div", "Mul"):
-        if np.any(value != value.flat[0]):
-            raise UnsupportedLayerError(
-                node.name,
-                "scales the columns of a dot product differently",
-                "Use one scale for all of them",
-            )
-        return node.op_type, np.asarray(value.flat[0])
-    elements = math.prod(tape.shape(node))
-    if value.size not in (1, elements):
-        value = np.broadcast_to(value, (1, *tape.shape(node)))
-    return "Add", value if node.op_type == "Add" else -value
-
-
 def _before(tape: Tape, start: int) -> Float64:
     """Make the host's part up to the first quantizer, which shall emit integers."""
     last, extra = integer_output(tape.path[start - 1], tape.constants)
-    return tape.evaluator([*tape.path[: start - 1], *last], tape.input, extra)
+    nodes = [*tape.path[: start - 1], *last]
+    return tape.evaluator(nodes, tape.input, tape.input_shape, extra)
 
 
 def _after(tape: Tape, piece: _Piece) -> Float64:
     """Make the host's part from the integers that leave the device."""
+    path = list(tape.path)
     if piece.quantizer is None:
         assert piece.matmul is not None
-        position = list(tape.path).index(piece.matmul) + 1
-        return _from_integers(
-            tape, piece, _dot(tape, piece, piece.matmul), tape.path[position:]
+        dot = _dot(tape, piece, piece.matmul)
+        glue = path[path.index(piece.matmul) + 1 :]
+        shape = tape.output_shape(piece.matmul)
+        return from_integers(
+            tape, glue, shape, source=piece.source, before=piece.before, dot=dot
         )
-    position = list(tape.path).index(piece.quantizer) + 1
-    source = _Piece(
-        source=_made_by(piece.quantizer, tape),
-        before=(),
-        matmul=None,
-        behind=(),
-        quantizer=None,
-    )
-    return _from_integers(tape, source, None, tape.path[position:])
+    glue = path[path.index(piece.quantizer) + 1 :]
+    source = parse_quantizer(piece.quantizer, tape.constants).output
+    shape = tape.output_shape(piece.quantizer)
+    return from_integers(tape, glue, shape, source=source)
