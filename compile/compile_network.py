@@ -4,7 +4,6 @@
 import importlib.metadata
 import platform
 import re
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +33,7 @@ from hwgq.errors import OptionError
 from hwgq.stages import run_stage
 from hwgq.storage import (
     locked,
+    remove,
     sha256_bytes,
     sha256_file,
     write_bytes,
@@ -121,18 +121,15 @@ def compile_network(
     def work() -> None:
         stages = Stages(keep_graphs=keep_stages)
         state = run_passes(State(request=request, model=model), stages.observe)
+        # Without settings a folder is no build: a kill leaves none made of two halves.
+        for name in (SETTINGS, STAGES, TENSORS, RTL, BEFORE):
+            remove(folder / name)
         for name, data in stages.files.items():
             write_bytes(folder / STAGES / name, data)
         _write(folder, network, state)
 
-    new = not folder.exists()
-    try:
-        with locked(folder):
-            run_stage(folder, "compile", inputs=inputs, outputs=outputs, work=work)
-    except BaseException:
-        if new:
-            shutil.rmtree(folder, ignore_errors=True)
-        raise
+    with locked(folder):
+        run_stage(folder, "compile", inputs=inputs, outputs=outputs, work=work)
     return folder
 
 
@@ -155,12 +152,10 @@ def _write(folder: Path, network: Path, state: State) -> None:
     if samples.exists():
         write_bytes(folder / SAMPLES, samples.read_bytes())
     else:
-        (folder / SAMPLES).unlink(missing_ok=True)
+        remove(folder / SAMPLES)
     if state.network.before is not None:
         data = state.network.before.model.SerializeToString(deterministic=True)
         write_bytes(folder / BEFORE, data)
-    else:
-        (folder / BEFORE).unlink(missing_ok=True)
     after = state.network.after.model.SerializeToString(deterministic=True)
     write_bytes(folder / AFTER, after)
     save_graph(graph, folder / DATAFLOW, folder / TENSORS)

@@ -151,6 +151,29 @@ def test_a_lock_keeps_others_out_until_its_process_is_killed(tmp_path: Path) -> 
         pass
 
 
+def test_an_error_leaves_no_empty_folder_that_was_not_there(tmp_path: Path) -> None:
+    for name in ("new/folder", "new/kept", "old"):
+        (tmp_path / "old").mkdir(exist_ok=True)
+        with pytest.raises(KeyboardInterrupt), storage.locked(tmp_path / name):
+            if name == "new/kept":
+                storage.write_text(tmp_path / name / "a.txt", "a")
+            raise KeyboardInterrupt
+    left = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")}
+    assert left == {"old", "old/.lock", "new", "new/kept", "new/kept/.lock"} | {
+        "new/kept/a.txt"
+    }
+
+
+def test_files_and_folders_are_removed(tmp_path: Path) -> None:
+    storage.write_text(tmp_path / "folder" / "a.txt", "a")
+    for name in ("folder/a.txt", "folder", "none"):
+        storage.remove(tmp_path / name)
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "file").touch()
+    with pytest.raises(StorageError, match="cannot be written"):
+        storage.remove(tmp_path / "file" / "a.txt")
+
+
 def test_a_folders_hash_sees_names_and_contents(tmp_path: Path) -> None:
     def tree(name: str, files: dict[str, str]) -> str:
         for file, text in files.items():

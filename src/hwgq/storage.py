@@ -14,6 +14,7 @@ import io
 import json
 import os
 import secrets
+import shutil
 import tomllib
 import zipfile
 import zlib
@@ -121,17 +122,36 @@ def read_npz(path: Path) -> dict[str, NDArray[Any]]:
     return _checked(path, arrays)
 
 
+def remove(path: Path) -> None:
+    """Remove a file, or a folder with all that is in it, if it is there.
+
+    Raises
+    ------
+    StorageError
+        If it may not be removed.
+    """
+    try:
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+    except OSError as error:
+        raise _unwritable(path, error) from error
+
+
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Make a folder and keep everybody else from writing to it meanwhile.
 
-    The lock goes with the process: a kill leaves none behind. It is not re-entrant.
+    The lock goes with the process: a kill leaves none behind. It is not re-entrant. An
+    error leaves no folder that was not there before and is empty.
 
     Raises
     ------
     StorageError
         If somebody holds the lock, or the folder cannot be written.
     """
+    made = [path for path in (folder, *folder.parents) if not path.exists()]
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock = (folder / ".lock").open("ab")
@@ -143,7 +163,20 @@ def locked(folder: Path) -> Iterator[None]:
         except BlockingIOError as error:
             remedy = "Wait for the other hwgq process to end, or name another folder"
             raise StorageError(folder, "is being written", remedy) from error
-        yield
+        try:
+            yield
+        except BaseException:
+            _remove_empty(made)
+            raise
+
+
+def _remove_empty(folders: list[Path]) -> None:
+    """Remove folders, the innermost first, up to one that holds more than a lock."""
+    for folder in folders:
+        if {path.name for path in folder.iterdir()} - {".lock"}:
+            return
+        (folder / ".lock").unlink(missing_ok=True)
+        folder.rmdir()
 
 
 def sha256_bytes(data: bytes) -> str:
