@@ -12,7 +12,8 @@
 // and bias absorb. (Umuroglu et al., FINN, 2017, for one bit.)
 //
 // Cycles      (MH / PE) * (MW / SIMD) a frame, without a gap between frames.
-// Latency     7 cycles from the last input beat of a row group to the output FIFO.
+// Latency     5 + $clog2(SIMD) cycles from the last input beat of a row group to the
+//             output FIFO.
 // Streams     In: MW / SIMD beats a frame of SIMD codes. Out: MH / PE beats of PE
 //             results. Codes are plane-major (bit b of element n at b*N + n); without
 //             thresholds one result a field, row 0 lowest. The pipeline never stops:
@@ -50,7 +51,7 @@ module hwgq_mvau #(
   localparam int unsigned SfBits = SF > 1 ? $clog2(SF) : 1;
   localparam int unsigned NfBits = NF > 1 ? $clog2(NF) : 1;
   localparam int unsigned FoldBits = SF * NF > 1 ? $clog2(SF * NF) : 1;
-  localparam int unsigned Levels = 2 ** IN_BITS - 1;
+  localparam int unsigned Depth = 3 + $clog2(SIMD);  // cycles from a fold's go to its sum
   localparam int unsigned ParamBits = STEPS > 0 ? STEPS * ACC_BITS : OUT_BITS;
 
   if (PE < 1 || MH % PE != 0) begin : gen_bad_pe
@@ -95,16 +96,15 @@ module hwgq_mvau #(
   end
 
   // Stages 1 and 2: weights and codes. Bit k of the flags is of the fold of k cycles ago.
-  logic [5:1] valid_q, first_q;
-  logic [6:1] last_q;
+  logic [Depth:1] valid_q, first_q;
+  logic [Depth+1:1] last_q;
   logic [PE*SIMD-1:0] weights;
-  logic [SIMD*IN_BITS-1:0] input_q, codes_q;
+  logic [SIMD*IN_BITS-1:0] codes_q;
 
   always_ff @(posedge clk_i) begin
-    valid_q <= rst_i ? '0 : {valid_q[4:1], go};
-    last_q  <= rst_i ? '0 : {last_q[5:1], go && last};
-    first_q <= {first_q[4:1], sf_q == '0};
-    input_q <= in_data_i;
+    valid_q <= rst_i ? '0 : {valid_q[Depth-1:1], go};
+    last_q  <= rst_i ? '0 : {last_q[Depth:1], go && last};
+    first_q <= {first_q[Depth-1:1], sf_q == '0};
   end
 
   hwgq_rom #(
@@ -118,78 +118,66 @@ module hwgq_mvau #(
       .data_o(weights)
   );
 
-  if (NF > 1 && SF == 1) begin : gen_hold
-    // All row groups see the one beat of the frame: it stays.
-    logic fresh_q;
-    always_ff @(posedge clk_i) begin
-      fresh_q <= reading_q;
-      if (fresh_q) codes_q <= input_q;
-    end
-  end else if (NF > 1) begin : gen_buffer
-    // Later row groups read the frame again. Nothing is read while it is written.
-    (* no_rw_check *) logic [SIMD*IN_BITS-1:0] buffer[SF];
-    logic [SIMD*IN_BITS-1:0] again_q;
-    logic fresh_q;
+  if (NF > 1 && SF > 1) begin : gen_buffer
+    // Every row group reads the frame from here, the first what has just been written.
+    (* ram_style = "block", no_rw_check *) logic [SIMD*IN_BITS-1:0] buffer[SF];
+    logic [SfBits-1:0] read_q;
     always_ff @(posedge clk_i) begin
       if (reading_q) buffer[sf_q] <= in_data_i;
-      again_q <= buffer[sf_q];
-      fresh_q <= reading_q;
-      codes_q <= fresh_q ? input_q : again_q;
+      read_q  <= sf_q;
+      codes_q <= buffer[read_q];
     end
-  end else begin : gen_no_buffer
-    always_ff @(posedge clk_i) codes_q <= input_q;
+  end else begin : gen_hold
+    // A beat stays for all row groups: it is the frame, or there is but one group.
+    logic [SIMD*IN_BITS-1:0] input_q;
+    always_ff @(posedge clk_i) begin
+      if (reading_q) input_q <= in_data_i;
+      codes_q <= input_q;
+    end
   end
 
-  // Stage 3: conditional inversion. Stage 4: ones of each plane in groups of lanes.
-  // Stage 5: their weighted sum. Stage 6: accumulator.
-  localparam int unsigned GroupLanes = 16;  // 4 levels of LUTs between registers
-  localparam int unsigned Groups = (SIMD + GroupLanes - 1) / GroupLanes;
-  localparam int unsigned CountBits = $clog2(GroupLanes + 1);
-  localparam int unsigned SumBits = $clog2(SIMD * Levels + 1);
+  // Stage 3: conditional inversion. Up to stage Depth: adder tree. Then the accumulator.
+  localparam int unsigned SumBits = IN_BITS + $clog2(SIMD);
   logic [PE*ACC_BITS-1:0] accumulators;
 
   for (genvar p = 0; p < PE; p++) begin : gen_row
-    logic [IN_BITS*Groups*CountBits-1:0] counts_q;
-    logic [SumBits-1:0] sum, sum_q;
+    logic [SIMD*IN_BITS-1:0] terms_q;  // one number a lane
+    logic [SumBits-1:0] sum;
     logic [ACC_BITS-1:0] accumulator_q;
 
-    for (genvar b = 0; b < IN_BITS; b++) begin : gen_plane
-      for (genvar g = 0; g < Groups; g++) begin : gen_group
-        localparam int unsigned Low = g * GroupLanes;
-        localparam int unsigned Lanes = SIMD - Low < GroupLanes ? SIMD - Low : GroupLanes;
-        logic [Lanes-1:0] ones_q;
-        always_ff @(posedge clk_i) begin
-          ones_q <= codes_q[b*SIMD+Low+:Lanes] ^ ~weights[p*SIMD+Low+:Lanes];
-          counts_q[(b*Groups+g)*CountBits+:CountBits] <= CountBits'($countones(ones_q));
-        end
+    for (genvar s = 0; s < SIMD; s++) begin : gen_lane
+      for (genvar b = 0; b < IN_BITS; b++) begin : gen_plane
+        always_ff @(posedge clk_i)
+          terms_q[s*IN_BITS+b] <= codes_q[b*SIMD+s] ^ ~weights[p*SIMD+s];
       end
     end
 
-    always_comb begin
-      sum = '0;
-      for (int unsigned b = 0; b < IN_BITS; b++)
-        for (int unsigned g = 0; g < Groups; g++)
-          sum += SumBits'(counts_q[(b*Groups+g)*CountBits+:CountBits]) << b;
-    end
+    hwgq_adder_tree #(
+        .N(SIMD),
+        .BITS(IN_BITS)
+    ) u_sum (
+        .clk_i,
+        .data_i(terms_q),
+        .sum_o(sum)
+    );
 
     always_ff @(posedge clk_i) begin
-      sum_q <= sum;
-      if (valid_q[5])
-        accumulator_q <= (first_q[5] ? '0 : accumulator_q) + ACC_BITS'(sum_q);
+      if (valid_q[Depth])
+        accumulator_q <= (first_q[Depth] ? '0 : accumulator_q) + ACC_BITS'(sum);
     end
     assign accumulators[p*ACC_BITS+:ACC_BITS] = accumulator_q;
   end
 
-  // Stage 7: thresholds or bias, read two cycles ahead.
-  logic [NfBits-1:0] group_q;  // row group that is in stage 4
+  // Stage Depth + 2: thresholds or bias, read two cycles ahead.
+  logic [NfBits-1:0] group_q;  // row group in stage Depth - 1
   logic [PE*ParamBits-1:0] parameters;
   logic [PE*OUT_BITS-1:0] result;
   logic result_valid_q;
 
   always_ff @(posedge clk_i) begin
     if (rst_i) group_q <= '0;
-    else if (last_q[4]) group_q <= group_q == NfBits'(NF - 1) ? '0 : group_q + 1'b1;
-    result_valid_q <= !rst_i && last_q[6];
+    else if (last_q[Depth-1]) group_q <= group_q == NfBits'(NF - 1) ? '0 : group_q + 1'b1;
+    result_valid_q <= !rst_i && last_q[Depth+1];
   end
 
   hwgq_rom #(
@@ -226,8 +214,8 @@ module hwgq_mvau #(
   end
 
   // The FIFO's free places are lent when a row group ends its folds, and given back when
-  // a result leaves. One is away for at most 10 cycles, and one is needed every SF.
-  localparam int unsigned Places = SF < 10 ? (9 + SF) / SF : 2;
+  // a result leaves. One is away for at most Depth + 5 cycles, and one is needed every SF.
+  localparam int unsigned Places = SF < Depth + 5 ? (Depth + 4 + SF) / SF : 2;
   localparam int unsigned PlaceBits = $clog2(Places + 1);
   logic fifo_ready;
   logic [PlaceBits-1:0] free_q;

@@ -21,7 +21,7 @@ from tests.hw_templates.wires import (
 )
 
 FRAMES = 6
-SOURCES = [source(f"hwgq_{name}") for name in ("fifo", "mvau", "rom")]
+SOURCES = [source(f"hwgq_{name}") for name in ("adder_tree", "fifo", "mvau", "rom")]
 
 
 @dataclass(frozen=True)
