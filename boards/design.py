@@ -16,7 +16,7 @@ from hwgq.boards.pll import Pll
 from hwgq.boards.protocol import Info
 from hwgq.boards.top import board_top
 from hwgq.errors import StorageError
-from hwgq.storage import read_json, read_toml, sha256_bytes, sha256_path
+from hwgq.storage import check_keys, read_json, read_toml, sha256_bytes, sha256_path
 
 _INFO = f"{FOLDER}/info.hex"
 
@@ -65,6 +65,7 @@ def read_design(folder: Path) -> Design:
         If the board cannot make the clock.
     """
     settings = read_toml(folder / "build.toml")
+    check_keys(folder / "build.toml", settings, {"board": str})
     board = load(settings["board"])
     flow = flow_of(board)
     mhz = float(settings.get("clock_mhz", board.clock.core_mhz))

@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A build folder: what `compile` leaves on disk, and how it is read again."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +13,7 @@ from hwgq.compile.graph import ElementType, Graph, IntArray
 from hwgq.compile.onnx_file import load_network
 from hwgq.compile.serialize import load_graph
 from hwgq.errors import DataError, StorageError
-from hwgq.storage import read_toml
+from hwgq.storage import check_keys, read_toml, sha256_file
 
 SETTINGS = "build.toml"
 NETWORK = "network.onnx"
@@ -26,6 +24,8 @@ RTL = "rtl"
 STAGES = "stages"
 BEFORE = "host_before.onnx"
 AFTER = "host_after.onnx"
+
+_SETTINGS = {"board": str, "clock_mhz": float | int, "input": dict, "hashes": dict}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,34 +102,30 @@ def load_build(folder: Path) -> Build:
     StorageError
         If it is none, is damaged, or is of a newer format.
     """
-    if not (folder / SETTINGS).is_file():
+    path = folder / SETTINGS
+    if not path.is_file():
         raise StorageError(
             folder, "is no build folder", "Name one that `hwgq compile` wrote"
         )
-    settings = read_toml(folder / SETTINGS)
+    settings = read_toml(path)
+    check_keys(path, settings, _SETTINGS)
+    check_keys(path, settings["input"], {"shape": list})
+    graph = load_graph(folder / DATAFLOW, folder / TENSORS)
+    for name, wanted in settings["hashes"].items():
+        if sha256_file(folder / name) != wanted:
+            raise StorageError(
+                folder / name,
+                "is not what `hwgq compile` wrote",
+                "Compile the network again",
+            )
     before = folder / BEFORE
     return Build(
         folder=folder,
         settings=settings,
-        graph=load_graph(folder / DATAFLOW, folder / TENSORS),
+        graph=graph,
         before=Float64(load_network(before)) if before.exists() else None,
         after=Float64(load_network(folder / AFTER)),
     )
-
-
-@contextmanager
-def renamed_when_whole(path: Path) -> Iterator[Path]:
-    """Give a temporary name beside `path`, which takes its place at the end."""
-    temporary = path.with_name(f".{path.name}.part")
-    try:
-        yield temporary
-        temporary.replace(path)
-    except OSError as error:
-        raise StorageError(
-            path, f"cannot be written ({error.strerror})", "Make room or name another"
-        ) from None
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def load_frames(path: Path) -> npt.NDArray[Any]:
@@ -169,7 +165,8 @@ def check_integers(
     inputs: npt.NDArray[np.generic], kind: ElementType, place: str
 ) -> IntArray:
     """Refuse numbers that are no integers of a type."""
-    integers = inputs.astype(np.int64)
+    with np.errstate(invalid="ignore"):  # NaN and infinity turn into other numbers
+        integers = inputs.astype(np.int64)
     if np.any(integers != inputs):
         raise DataError(place, "has fractions or NaN", "Give the network's integers")
     codes = kind.codes(integers)

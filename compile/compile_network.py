@@ -183,7 +183,11 @@ def _settings(folder: Path, state: State) -> dict[str, Any]:
             n.name: {"pe": n.pe, "simd": n.simd, "cycles": layer_cycles(graph, n)}
             for n in layers
         },
-        "hashes": {"network": sha256_file(folder / NETWORK)},
+        "hashes": {
+            name: sha256_file(folder / name)
+            for name in (NETWORK, DATAFLOW, BEFORE, AFTER)
+            if (folder / name).exists()
+        },
         "versions": versions(),
     }
     for option in ("input_type", "input_scale"):

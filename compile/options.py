@@ -125,7 +125,7 @@ def _lanes(path: Path, name: str, table: Any) -> Lanes:
         raise FoldingError(
             f"{path}: {name}", "needs pe and simd alone", "Write pe = 4 and simd = 16"
         )
-    if not all(isinstance(v, int) and v > 0 for v in table.values()):
+    if not all(type(v) is int and v > 0 for v in table.values()):  # True is an int
         raise FoldingError(
             f"{path}: {name}", "has a lane count below 1", "Use whole numbers from 1"
         )

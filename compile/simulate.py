@@ -1,17 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """The stage `simulate`: a compiled network on frames of the user's."""
 
+import io
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from hwgq.compile.build_folder import Build, load_build, load_frames, renamed_when_whole
+from hwgq.compile.build_folder import Build, load_build, load_frames
 from hwgq.compile.emulate import emulate
 from hwgq.compile.evaluate import FloatArray
 from hwgq.compile.graph import IntArray
 from hwgq.errors import OptionError
 from hwgq.progress import step
+from hwgq.storage import write_bytes
 
 ENGINES = ("emulate", "rtl")
 
@@ -119,5 +121,6 @@ def _rtl(
 
 
 def _save(path: Path, array: FloatArray) -> None:
-    with renamed_when_whole(path) as part, part.open("wb") as file:
-        np.save(file, array, allow_pickle=False)
+    buffer = io.BytesIO()
+    np.save(buffer, array, allow_pickle=False)
+    write_bytes(path, buffer.getvalue())

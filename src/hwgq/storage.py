@@ -122,6 +122,28 @@ def read_npz(path: Path) -> dict[str, NDArray[Any]]:
     return _checked(path, arrays)
 
 
+def check_keys(path: Path, table: Mapping[str, Any], kinds: Mapping[str, Any]) -> None:
+    """Check that a table that was read from `path` has keys of certain types.
+
+    Parameters
+    ----------
+    path
+        The file, for messages.
+    table
+        What was read.
+    kinds
+        The type, or union of types, of each key's value.
+
+    Raises
+    ------
+    StorageError
+        If a key is missing or its value is of another type.
+    """
+    for key, kind in kinds.items():
+        if not isinstance(table.get(key), kind):
+            raise StorageError(path, f"has no right {key!r}", "Make the file anew")
+
+
 def remove(path: Path) -> None:
     """Remove a file, or a folder with all that is in it, if it is there.
 

