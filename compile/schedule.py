@@ -38,6 +38,14 @@ class Reader:
         return [end + 1 + g * self.beats for end in ends for g in range(self.groups)]
 
 
+class Elementwise(Reader):
+    """How a layer reads that writes a beat for each that it reads."""
+
+    def writes(self, reads: Sequence[int]) -> list[int]:
+        """Find when the layer writes, given when it read each beat; both in cycles."""
+        return [read + 1 for read in reads]
+
+
 EAGER = Reader(beats=1, groups=1)
 
 
@@ -118,7 +126,7 @@ def reader_of(graph: Graph, layer: Layer) -> Reader:
         case Mvau():
             return Reader(layer.synapse_folds, layer.neuron_folds)
         case Thresholding():
-            return Reader(graph.streams[layer.inputs[0]].elements // layer.pe, 1)
+            return Elementwise(graph.streams[layer.inputs[0]].elements // layer.pe, 1)
     raise UnsupportedLayerError(
         layer.name,
         f"there is no hardware for this {type(layer).__name__}",
