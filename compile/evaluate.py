@@ -202,7 +202,7 @@ def make_model(
     output: str,
     opset: int,
     *,
-    made: tuple[int, ...] | None = None,
+    example: npt.NDArray[Any] | None = None,
 ) -> ModelProto:
     """Assemble nodes and the constants that they read into a float64 network.
 
@@ -212,8 +212,8 @@ def make_model(
         The graph; constants that no node reads are left out.
     entry
         Name of the input, and shape of a frame of it.
-    output, made
-        Name of the output, and shape of a frame of it where that is known.
+    output, example
+        Name of the output, and one frame of it where that is known.
     opset
         Version of the standard operators.
     """
@@ -222,11 +222,13 @@ def make_model(
     for name, value in initializers.items():
         if name in read:
             graph.initializer.append(numpy_helper.from_array(widen(value), name))
-    for ends, name, frame in ((graph.input, *entry), (graph.output, output, made)):
-        shape: list[str | int] | None = None
-        if frame is not None:
-            shape = ["frames", *frame]
-        ends.append(onnx.helper.make_tensor_value_info(name, TensorProto.DOUBLE, shape))
+    info = onnx.helper.make_tensor_value_info
+    graph.input.append(info(entry[0], TensorProto.DOUBLE, ["frames", *entry[1]]))
+    kind, shape = TensorProto.DOUBLE, None
+    if example is not None:
+        kind = onnx.helper.np_dtype_to_tensor_dtype(example.dtype)
+        shape = ["frames", *example.shape[1:]]
+    graph.output.append(info(output, kind, shape))
     versions = [
         onnx.helper.make_opsetid("", opset),
         onnx.helper.make_opsetid(QONNX_DOMAIN, 1),

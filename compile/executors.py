@@ -46,6 +46,8 @@ def finn_codes(
         if section.quantizer is None:
             return
         model = _finn_layer(finn, node, len(integers))
+        if finn.get_tensor_datatype(node.input[0]).name == "BINARY":
+            integers = section.input_type.codes(integers)  # FINN's layers count 0 and 1
         output = _execute(model, integers.astype(np.float32), "FINN")
         kind = section.quantizer.type
         yield kind.codes(np.round(output).astype(np.int64))

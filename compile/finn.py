@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.transformation import general
 from qonnx.transformation.fold_constants import FoldConstants
@@ -58,6 +59,8 @@ class FinnStep:
             with (
                 warnings.catch_warnings(),
                 guarded(UnsupportedLayerError, self.name, doing, remedy),
+                # Thresholds that nothing reaches become infinite, as they should.
+                np.errstate(over="ignore"),
             ):
                 # It is: an MLP's activations are (frames, channels).
                 warnings.filterwarnings("ignore", "Assuming 2D input is NC")
@@ -139,6 +142,8 @@ def _minimize() -> Iterable[Any]:
     from finn.transformation.streamline.round_thresholds import RoundAndClipThresholds
 
     return (
+        # The next step takes no threshold below an unsigned input's range.
+        RoundAndClipThresholds(),
         # FINN's Python takes the product of two bipolar tensors for a popcount, but
         # compares it with thresholds on the dot product. This step calls the weights
         # INT2, which avoids that; the IR takes the recorded 1-bit weights anyway.

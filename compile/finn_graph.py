@@ -17,7 +17,7 @@ from qonnx.core.datatype import DataType
 from qonnx.core.modelwrapper import ModelWrapper
 
 from hwgq.compile.evaluate import FloatArray
-from hwgq.compile.graph import ElementType
+from hwgq.compile.graph import BIPOLAR, ElementType
 from hwgq.compile.network import Network, Section
 from hwgq.compile.onnx_file import QONNX_DOMAIN
 from hwgq.compile.passes.exact_thresholds import accumulator_bounds
@@ -97,6 +97,18 @@ def _steps(
     yield "scaled", "Mul", (f"scale.{number}", factor.astype(np.float32)[np.newaxis])
     yield "shifted", "Add", (f"offset.{number}", offset.astype(np.float32)[np.newaxis])
     yield "levels", "MultiThreshold", (threshold_name(number), thresholds)
+    if _counts_alone(section):
+        yield "doubled", "Mul", (f"step.{number}", np.full((1, 1), 2, np.float32))
+        yield "signs", "Add", (f"bias.{number}", np.full((1, 1), -1, np.float32))
+
+
+def _counts_alone(section: Section) -> bool:
+    """Tell whether FINN counts thresholds, and the layer behind makes −1 and +1 of it.
+
+    FINN's layer for thresholds without a product takes no scale but 1.
+    """
+    assert section.quantizer is not None
+    return section.dot is None and section.quantizer.type == BIPOLAR
 
 
 def _affine(section: Section) -> tuple[FloatArray, FloatArray, FloatConstant]:
@@ -148,6 +160,8 @@ def _make(op: str, data: str, operand: str, output: str, section: Section) -> No
     if op == "MultiThreshold":
         assert section.quantizer is not None
         kind = section.quantizer.type
+        if _counts_alone(section):
+            kind = ElementType.unsigned(1)
         node.domain = QONNX_DOMAIN
         attributes = {
             "out_dtype": datatype(kind),

@@ -79,7 +79,7 @@ class Tape:
         self.constants: dict[str, Array] = {
             k: tensors[k] for k in static if k in tensors
         }
-        self._shapes = {k: np.shape(v) for k, v in tensors.items()}
+        self._tensors = tensors
         path = _follow(graph, self.input, self.output, static)
         for node in path:
             self._check_frames(node, batch)
@@ -87,7 +87,7 @@ class Tape:
 
     def _check_frames(self, node: NodeProto, batch: int) -> None:
         """Refuse what mixes frames, or makes more elements of a frame."""
-        shape, made = self._shapes[self.data(node)], self._shapes[node.output[0]]
+        shape, made = self._shape(self.data(node)), self._shape(node.output[0])
         if node.op_type in AFFINE | MONOTONE | ACTIVATIONS and made != shape:
             raise NetworkError(
                 node.name,
@@ -110,17 +110,20 @@ class Tape:
         inputs = [self.data(node), key]
         return onnx.helper.make_node("Reshape", inputs, node.output, node.name)
 
+    def _shape(self, tensor: str) -> Shape:
+        return np.shape(self._tensors[tensor])
+
     def data(self, node: NodeProto) -> str:
         """Name the tensor that flows into a node of the path."""
         return str(next(i for i in node.input if i and i not in self.constants))
 
     def shape(self, node: NodeProto) -> Shape:
         """Give the shape of one frame of what flows into a node."""
-        return tuple(self._shapes[self.data(node)][1:])
+        return self._shape(self.data(node))[1:]
 
     def output_shape(self, node: NodeProto) -> Shape:
         """Give the shape of one frame of what a node writes."""
-        return tuple(self._shapes[node.output[0]][1:])
+        return self._shape(node.output[0])[1:]
 
     def operand(self, node: NodeProto) -> tuple[Array, int]:
         """Read a binary operator's constant operand, and its place among the inputs."""
@@ -149,8 +152,10 @@ class Tape:
         last = nodes[-1].output
         end = self.output if self.output in last else last[0]
         # Nodes of our own that end a chain are element by element.
-        made = tuple(self._shapes[end][1:]) if end in self._shapes else shape
-        model = make_model(nodes, constants, (start, shape), end, self.opset, made=made)
+        example = self._tensors.get(end, np.zeros((1, *shape)))
+        model = make_model(
+            nodes, constants, (start, shape), end, self.opset, example=example
+        )
         return Float64(model)
 
 
