@@ -49,11 +49,10 @@ module hwgq_fifo #(
 
   if (!BLOCK) begin : gen_registers
     logic pop;
-    logic [CountBits-1:0] count_q, place;
+    logic [CountBits-1:0] count_q;
     logic [(DEPTH+1)*WIDTH-1:0] slots;  // oldest beat lowest, the input above the last
 
     assign pop = out_valid_o && out_ready_i;
-    assign place = count_q - CountBits'(pop);  // slot of the next beat
     assign out_valid_o = count_q != '0;
     assign out_data_o = slots[WIDTH-1:0];
     if (DEPTH == 1) begin : gen_single
@@ -64,16 +63,20 @@ module hwgq_fifo #(
 
     always_ff @(posedge clk_i) begin
       if (rst_i) count_q <= '0;
-      else count_q <= place + CountBits'(push);
+      else count_q <= count_q + CountBits'(push) - CountBits'(pop);
     end
 
     assign slots[DEPTH*WIDTH+:WIDTH] = in_data_i;
     for (genvar i = 0; i < DEPTH; i++) begin : gen_slot
       logic [WIDTH-1:0] slot_q;
-      // The slot after the last beat always follows the input: only the count says
-      // whether what it took was a beat.
+      logic next;  // the slot after the last beat, when the pop is done
+
+      // Compared twice, so that a late `pop` only selects.
+      assign next = pop ? count_q == CountBits'(i + 1) : count_q == CountBits'(i);
+      // That slot always follows the input: only the count says whether what it took
+      // was a beat.
       always_ff @(posedge clk_i) begin
-        if (place == CountBits'(i)) slot_q <= in_data_i;
+        if (next) slot_q <= in_data_i;
         else if (pop) slot_q <= slots[(i+1)*WIDTH+:WIDTH];
       end
       assign slots[i*WIDTH+:WIDTH] = slot_q;

@@ -25,15 +25,17 @@ module hwgq_uart_rx #(
   logic [ClockBits-1:0] clocks_q;  // until the middle of the bit
   logic [3:0] left_q;              // bits to look at: 10 the start, 1 the stop, 0 none
   logic [7:0] data_q;
+  logic valid_q;
   logic rx, sample;
 
   assign rx = rx_q[1];
   assign sample = left_q != '0 && clocks_q == '0;
   assign data_o = data_q;
-  assign valid_o = sample && left_q == Stop && rx;
+  assign valid_o = valid_q;
 
   always_ff @(posedge clk_i) begin
     rx_q <= {rx_q[0], rx_i};
+    valid_q <= !rst_i && sample && left_q == Stop && rx;
     if (sample && left_q != Stop) data_q <= {rx, data_q[7:1]};
   end
 

@@ -41,7 +41,7 @@ module hwgq_uart_shell #(
 
   localparam logic [7:0] Sync = 8'hA5;
   localparam logic [7:0] Info = 8'h01, Infer = 8'h02;
-  localparam logic [7:0] BadCrc = 8'h80, BadCommand = 8'h81;
+  localparam logic [7:0] BadCrc = 8'h80, BadCommand = 8'h81;  // bit 7: no body
   localparam logic [31:0] Residue = 32'hDEBB20E3;  // of a frame with its right CRC
 
   localparam int unsigned InBytes = (IN_WIDTH + 7) / 8;
@@ -69,6 +69,7 @@ module hwgq_uart_shell #(
   state_e state_q;
   logic [IndexBits-1:0] index_q;  // bytes of this part, or beats of the core, so far
   logic [7:0] command_q, sequence_q, kind_q;
+  logic info_q;  // the answer is to Info
   logic receiving, fresh;
 
   assign receiving = state_q == Command || state_q == Sequence || state_q == Payload
@@ -160,7 +161,8 @@ module hwgq_uart_shell #(
 
   hwgq_fifo #(
       .WIDTH(OUT_WIDTH),
-      .DEPTH(OUT_BEATS)
+      .DEPTH(OUT_BEATS),
+      .REGISTER_BITS(32)
   ) u_result (
       .clk_i,
       .rst_i(fresh),
@@ -229,35 +231,36 @@ module hwgq_uart_shell #(
         default: tx_data = cycles_q[8*cycles_byte+:8];
       endcase
     end else if (state_q == Body) begin
-      tx_valid = kind_q == Info || out_valid;
-      tx_data  = kind_q == Info ? info_byte : out_byte;
+      tx_valid = info_q || out_valid;
+      tx_data  = info_q ? info_byte : out_byte;
     end
   end
 
-  // --- The order of it all: parts of `size` bytes, or beats in Run, one after the other.
+  // --- The order of it all: parts of several bytes, or beats in Run, one after the other.
   logic [TimerBits:0] timer_q;
-  logic [IndexBits-1:0] size;
+  logic [IndexBits-1:0] final_index;
   logic moved, last;
 
   always_comb begin
     case (state_q)
-      Command, Sequence: size = IndexBits'(1);
-      Payload: size = IndexBits'(IN_BEATS * InBytes);
-      Run: size = IndexBits'(OUT_BEATS);
-      Head: size = IndexBits'(HeadBytes);
-      Body: size = kind_q == Info ? IndexBits'(InfoBytes) : IndexBits'(OUT_BEATS * OutBytes);
-      default: size = IndexBits'(CrcBytes);
+      Command, Sequence: final_index = '0;
+      Payload: final_index = IndexBits'(IN_BEATS * InBytes - 1);
+      Run: final_index = IndexBits'(OUT_BEATS - 1);
+      Head: final_index = IndexBits'(HeadBytes - 1);
+      Body: final_index = IndexBits'((info_q ? InfoBytes : OUT_BEATS * OutBytes) - 1);
+      default: final_index = IndexBits'(CrcBytes - 1);
     endcase
     if (receiving) moved = rx_valid;
     else if (state_q == Run) moved = core_out_valid_i && core_out_ready_o;
     else moved = sent;
-    last = moved && index_q == size - 1'b1;
+    last = moved && index_q == final_index;
   end
 
   always_ff @(posedge clk_i) begin
     if (state_q == Command && rx_valid) command_q <= rx_data;
     if (state_q == Sequence && rx_valid) sequence_q <= rx_data;
     if (state_q == Check) begin
+      info_q <= command_q == Info;
       if (crc != Residue) kind_q <= BadCrc;
       else if (command_q == Info || command_q == Infer) kind_q <= command_q;
       else kind_q <= BadCommand;
@@ -279,7 +282,7 @@ module hwgq_uart_shell #(
         Crc: if (last) state_q <= Check;
         Check: if (!crc_busy) state_q <= crc == Residue && command_q == Infer ? Run : Head;
         Run: if (last) state_q <= Head;
-        Head: if (last) state_q <= kind_q == Info || kind_q == Infer ? Body : Tail;
+        Head: if (last) state_q <= kind_q[7] ? Tail : Body;
         Body: if (last) state_q <= Tail;
         Tail: if (last) state_q <= Idle;
         default: state_q <= Idle;

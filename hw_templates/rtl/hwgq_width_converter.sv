@@ -52,12 +52,13 @@ module hwgq_width_converter #(
   localparam int unsigned ChunkBits = G * B;
 
   logic push, pop;
-  logic [CountBits-1:0] count_q, rest;
+  logic [CountBits-1:0] count_q, rest;  // chunks, before and after this cycle's pop
 
   assign out_valid_o = count_q >= CountBits'(O);
   assign pop = out_valid_o && out_ready_i;
   assign rest = pop ? count_q - CountBits'(O) : count_q;
-  assign in_ready_o = rest < CountBits'(O);
+  // That is, rest < O; written so that a late `out_ready_i` passes one gate.
+  assign in_ready_o = !out_valid_o || (out_ready_i && 32'(count_q) < 2 * O);
   assign push = in_valid_i && in_ready_o;
 
   always_ff @(posedge clk_i) begin
@@ -78,8 +79,10 @@ module hwgq_width_converter #(
     // Slots beyond the rest follow the input: only the count says what was a beat.
     always_ff @(posedge clk_i) begin
       if (pop && i + O < Slots) slot_q <= slots[(i+O)%Slots*ChunkBits+:ChunkBits];
+      // That is, rest == i - j; compared twice, so that a late `pop` only selects.
       for (int unsigned j = 0; j < I && j <= i; j++)
-        if (rest == CountBits'(i - j)) slot_q <= chunks[j*ChunkBits+:ChunkBits];
+        if (pop ? 32'(count_q) == i - j + O : 32'(count_q) == i - j)
+          slot_q <= chunks[j*ChunkBits+:ChunkBits];
     end
     assign slots[i*ChunkBits+:ChunkBits] = slot_q;
   end

@@ -20,8 +20,8 @@ BUGS = [
     ("hwgq_fifo", "(!valid_q || out_ready_i)", "1'b1", "block_4_9"),
     (
         "hwgq_fifo",
-        "assign place = count_q - CountBits'(pop)",
-        "assign place = count_q",
+        "pop ? count_q == CountBits'(i + 1) : count_q == CountBits'(i)",
+        "count_q == CountBits'(i)",
         "registers_3_2",
     ),
     ("hwgq_mvau", "assign room = free_q != '0", "assign room = 1'b1", "sf_1_nf_3"),
@@ -29,9 +29,9 @@ BUGS = [
     ("hwgq_mvau", "go && last};", "last};", "sf_3_nf_1"),
     (
         "hwgq_width_converter",
-        "rest < CountBits'(O)",
-        "rest <= CountBits'(O)",
-        "from_2_to_3_by_2",
+        "32'(count_q) < 2 * O",
+        "32'(count_q) <= 2 * O",
+        "from_3_to_2_by_1",
     ),
     (
         "hwgq_width_converter",
