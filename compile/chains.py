@@ -8,8 +8,10 @@ accumulator: the real number is the same.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import onnx
 from onnx import NodeProto
 
@@ -41,7 +43,7 @@ def from_integers(
     before: Sequence[NodeProto] = (),
     dot: Dot | None = None,
 ) -> Float64:
-    """Make the chain that begins with integers or accumulators.
+    """Make the chain that begins with integers or accumulators, in flat frames.
 
     Where all scales are products, they are multiplied with each other first, as the
     numeric contract has it, x = (α·Δ)·acc; else each is applied in the graph's order.
@@ -53,7 +55,7 @@ def from_integers(
     glue
         The nodes of the chain.
     shape
-        Shape of a frame that the chain reads.
+        Shape of a frame that the first of them reads.
     source
         What the integers mean.
     dot, before
@@ -71,8 +73,8 @@ def from_integers(
         for position, node in enumerate(before):
             if node.op_type not in LAYOUT:
                 steps += _steps(tape, before[:position], node)
-        steps = [_behind(dot, step, shape) for step in steps]
-        steps.append(Step(operator="Mul", value=dot.scale.reshape(shape)))
+        steps = [_behind(dot, step) for step in steps]
+        steps.append(Step(operator="Mul", value=dot.scale))
     if all(step.operator == "Mul" for step in steps):
         product = math.prod((s.value for s in steps[:-1]), start=1.0) * steps[-1].value
         steps = [Step(operator="Mul", value=product)]
@@ -82,19 +84,50 @@ def from_integers(
         operands[key] = step.value
         nodes.append(onnx.helper.make_node(step.operator, [tensor, key], [output]))
         tensor = output
-    return tape.evaluator(
-        [*nodes, *relinked(tape, glue, tensor)], START, shape, operands
-    )
+    return _chain(tape, glue, shape, nodes, operands)
 
 
-def _behind(dot: Dot, step: Step, shape: Shape) -> Step:
+def from_reals(tape: Tape, glue: Sequence[NodeProto], shape: Shape) -> Float64:
+    """Make the chain of some nodes that reads flat frames.
+
+    Parameters
+    ----------
+    tape
+        The network.
+    glue
+        The nodes.
+    shape
+        Shape of a frame that the first of them reads.
+    """
+    return _chain(tape, glue, shape, [], {})
+
+
+def _chain(
+    tape: Tape,
+    glue: Sequence[NodeProto],
+    shape: Shape,
+    first: list[NodeProto],
+    operands: dict[str, FloatArray],
+) -> Float64:
+    tensor = first[-1].output[0] if first else START
+    constants: dict[str, npt.NDArray[Any]] = dict(operands)
+    if len(shape) != 1:
+        key = f"{START}.shape"
+        constants[key] = np.asarray((-1, *shape), np.int64)
+        shaped = onnx.helper.make_node("Reshape", [tensor, key], [f"{START}.shaped"])
+        first, tensor = [*first, shaped], shaped.output[0]
+    nodes = [*first, *relinked(tape, glue, tensor)]
+    return tape.evaluator(nodes, START, (math.prod(shape),), constants, made=shape)
+
+
+def _behind(dot: Dot, step: Step) -> Step:
     """Take a step before a dot product behind it."""
     if step.operator != "Add":
         return step
     signs = np.where(dot.signs, 1.0, -1.0)
     columns = np.broadcast_to(step.value, signs.shape[1:])
     sums = np.asarray([math.fsum(row * columns) for row in signs])
-    return Step(operator="Add", value=sums.reshape(shape))
+    return Step(operator="Add", value=sums)
 
 
 def _steps(

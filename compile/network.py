@@ -6,7 +6,6 @@ quantizer that ends the chain. Exact thresholds and the reference are both read 
 these chains, never off what FINN makes of them.
 """
 
-import math
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -132,8 +131,8 @@ class Section:
         product's where none follows.
     input_type
         Integers that it reads.
-    shape
-        Shape of a frame that the chain reads: (rows,) behind a dot product.
+    channels
+        Elements of a frame that the section computes; the chain reads them flat.
     dot
         None where a quantizer follows another, or an integer input.
     head
@@ -148,16 +147,11 @@ class Section:
 
     name: str
     input_type: ElementType
-    shape: tuple[int, ...]
+    channels: int
     dot: Dot | None
     head: Float64 | None = None
     tail: Float64 | None = None
     quantizer: Quantizer | None = None
-
-    @property
-    def channels(self) -> int:
-        """Elements of one frame that the section computes."""
-        return math.prod(self.shape)
 
     def accumulate(self, integers: IntArray) -> IntArray:
         """Compute what the chain reads, shape (frames, channels)."""
@@ -167,20 +161,27 @@ class Section:
         """Evaluate chain and quantizer on accumulators of shape (frames, channels)."""
         return self.quantize(self.affine(accumulators))
 
+    def real(self, accumulators: IntArray) -> FloatArray:
+        """Evaluate the whole chain on accumulators of shape (frames, channels)."""
+        return self._behind(self.affine(accumulators))
+
+    def _behind(self, real: FloatArray) -> FloatArray:
+        return _flat(self.tail, real) if self.tail else real
+
     def affine(self, accumulators: npt.NDArray[np.generic]) -> FloatArray:
         """Evaluate the chain's head on accumulators of shape (frames, channels)."""
         assert self.head is not None
-        return self._run(self.head, accumulators)
+        return _flat(self.head, accumulators)
 
     def quantize(self, real: FloatArray) -> IntArray:
         """Evaluate the chain's tail and the quantizer, shape (frames, channels)."""
         assert self.quantizer is not None
-        return self.quantizer.codes(self._run(self.tail, real) if self.tail else real)
+        return self.quantizer.codes(self._behind(real))
 
-    def _run(self, chain: Float64, values: npt.NDArray[np.generic]) -> FloatArray:
-        """Evaluate a chain on flat frames."""
-        frames = len(values)
-        return chain.run(values.reshape(frames, *self.shape)).reshape(frames, -1)
+
+def _flat(chain: Float64, values: npt.NDArray[np.generic]) -> FloatArray:
+    """Evaluate a chain, and flatten what comes out."""
+    return chain.run(values).reshape(len(values), -1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

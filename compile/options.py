@@ -15,6 +15,11 @@ from hwgq.errors import FoldingError, OptionError
 from hwgq.storage import read_toml
 
 MAX_INPUT_BITS = 8
+_NAMED = {
+    "BIPOLAR": BIPOLAR,
+    "BINARY": ElementType.unsigned(1),
+    "TERNARY": ElementType.unsigned(2, offset=-1),
+}
 _TYPE = re.compile(r"(U?)INT([1-9]\d?)")
 
 
@@ -24,7 +29,8 @@ def parse_input_type(text: str, scale: str | None, place: str) -> Integers:
     Parameters
     ----------
     text
-        ``UINT1`` … ``UINT8``, ``INT2`` … ``INT8`` or ``BIPOLAR``.
+        ``UINT1`` … ``UINT8``, ``INT2`` … ``INT8``, or ``BIPOLAR``; QONNX's names
+        ``BINARY`` and ``TERNARY`` are {0, 1} and {−1, 0, 1}.
     scale
         Real number of the integer 1, such as ``1/255`` or ``0.5``; None for 1.
     place
@@ -37,8 +43,8 @@ def parse_input_type(text: str, scale: str | None, place: str) -> Integers:
     """
     match = _TYPE.fullmatch(text)
     bits = int(match[2]) if match else 0
-    if text == "BIPOLAR":
-        kind = BIPOLAR
+    if text in _NAMED:
+        kind = _NAMED[text]
     elif match and match[1] and bits <= MAX_INPUT_BITS:
         kind = ElementType.unsigned(2**bits - 1)
     elif match and not match[1] and 2 <= bits <= MAX_INPUT_BITS:

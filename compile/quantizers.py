@@ -9,7 +9,7 @@ import numpy.typing as npt
 import onnx
 from onnx import NodeProto
 
-from hwgq.compile.evaluate import ROUNDING_MODES, Rounding
+from hwgq.compile.evaluate import Rounding
 from hwgq.compile.graph import BIPOLAR, ElementType
 from hwgq.compile.network import Integers, Quantizer
 from hwgq.compile.passes.normalize import attribute_values
@@ -81,12 +81,6 @@ def _parse_quant(node: NodeProto, constants: Constants) -> Quantizer:
     if not (bits.is_integer() and 1 <= bits <= MAX_BITS):
         raise UnsupportedLayerError(
             node.name, f"quantizes to {bits:g} bits", f"Use 1 to {MAX_BITS} whole bits"
-        )
-    if mode.upper() not in ROUNDING_MODES:
-        raise UnsupportedLayerError(
-            node.name,
-            f"has the rounding mode {mode!r}",
-            f"Use one of {', '.join(sorted(ROUNDING_MODES))}",
         )
     rounding = Rounding(
         bits=int(bits),

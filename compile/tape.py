@@ -136,6 +136,8 @@ class Tape:
         start: str,
         shape: Shape,
         extra: Mapping[str, Array] | None = None,
+        *,
+        made: Shape = (),
     ) -> Float64:
         """Make a float64 evaluator of a chain of nodes.
 
@@ -147,12 +149,13 @@ class Tape:
             The tensor that the first one reads, and the shape of a frame of it.
         extra
             Constants besides the network's own.
+        made
+            Shape of a frame of the last output, where that is no tensor of the network.
         """
         constants = {**self.constants, **(extra or {})}
         last = nodes[-1].output
         end = self.output if self.output in last else last[0]
-        # Nodes of our own that end a chain are element by element.
-        example = self._tensors.get(end, np.zeros((1, *shape)))
+        example = self._tensors.get(end, np.zeros((1, *made)))
         model = make_model(
             nodes, constants, (start, shape), end, self.opset, example=example
         )

@@ -107,8 +107,7 @@ def error_bound(section: Section, accumulators: IntArray) -> FloatArray:
         for c in (section.input_type.low, section.input_type.high)
     )
     summands = np.maximum(np.abs(accumulators), columns * largest)
-    shaped = summands.reshape(len(summands), *section.shape)
-    magnitudes = magnitude_chain(section.head).run(shaped).reshape(summands.shape)
+    magnitudes = magnitude_chain(section.head).run(summands).reshape(summands.shape)
     nodes = len(section.head.model.graph.node)
     roundings = columns + _ROUNDINGS_A_NODE * (nodes + 2)
     bound: FloatArray = roundings * UNIT / (1 - roundings * UNIT) * magnitudes

@@ -88,9 +88,7 @@ def exact_thresholds(section: Section) -> IntegerThresholds:
 
 
 def _refuse_nan(section: Section, low: IntArray, high: IntArray) -> None:
-    real = section.affine(np.stack([low, high]))
-    if section.tail is not None:
-        real = section.tail.run(real.reshape(2, *section.shape)).reshape(2, -1)
+    real = section.real(np.stack([low, high]))
     broken = np.flatnonzero(np.isnan(real).any(axis=0))
     if broken.size:
         raise UnsupportedLayerError(

@@ -13,6 +13,7 @@ import onnx
 from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto
 from onnx.numpy_helper import from_array, to_array
 
+from hwgq.compile.evaluate import ROUNDING_MODES
 from hwgq.compile.onnx_file import QONNX_ALIASES, QONNX_DOMAIN
 from hwgq.errors import NetworkError, UnsupportedLayerError, shorten
 
@@ -50,6 +51,8 @@ def normalize(model: ModelProto) -> ModelProto:
     for node in nodes:
         _write_defaults(node, opset)
     _name_nodes(nodes)
+    for node in nodes:
+        _check_rounding(node)
     del result.graph.node[:]
     result.graph.node.extend(nodes)
     return result
@@ -220,6 +223,16 @@ def _write_defaults(node: NodeProto, opset: int) -> None:
         default = attribute.default_value
         if name not in present and default.type != AttributeProto.UNDEFINED:
             node.attribute.append(default)
+
+
+def _check_rounding(node: NodeProto) -> None:
+    mode = str(attribute_values(node).get("rounding_mode", "ROUND"))
+    if node.op_type == "Quant" and mode.upper() not in ROUNDING_MODES:
+        raise UnsupportedLayerError(
+            node.name,
+            f"has the rounding mode {mode[:20]!r}",
+            f"Use one of {', '.join(sorted(ROUNDING_MODES))}",
+        )
 
 
 def _name_nodes(nodes: list[NodeProto]) -> None:

@@ -14,13 +14,18 @@ from dataclasses import dataclass
 import numpy as np
 from onnx import NodeProto
 
-from hwgq.compile.chains import START, check_monotone, column_order, from_integers
+from hwgq.compile.chains import (
+    check_monotone,
+    column_order,
+    from_integers,
+    from_reals,
+)
 from hwgq.compile.evaluate import Float64
 from hwgq.compile.network import Dot, Integers, Network, Section
 from hwgq.compile.onnx_file import ACTIVATIONS, AFFINE, MONOTONE, RENAMING
 from hwgq.compile.passes.exact_thresholds import decreasing
 from hwgq.compile.quantizers import integer_output, parse_quantizer
-from hwgq.compile.tape import Tape, relinked
+from hwgq.compile.tape import Tape
 from hwgq.compile.weights import REMEDY, binary_weights, weight_kind
 from hwgq.errors import NetworkError, UnsupportedLayerError
 
@@ -211,9 +216,11 @@ def _section(tape: Tape, piece: _Piece) -> Section:
     if piece.quantizer is None:
         assert piece.matmul is not None
         assert dot is not None
-        shape = tape.output_shape(piece.matmul)
         return Section(
-            name=dot.name, input_type=piece.source.type, shape=shape, dot=dot
+            name=dot.name,
+            input_type=piece.source.type,
+            channels=len(dot.signs),
+            dot=dot,
         )
     glue = piece.before if piece.matmul is None else piece.behind
     for node in glue:
@@ -222,13 +229,13 @@ def _section(tape: Tape, piece: _Piece) -> Section:
     affine = sum(
         1 for _ in itertools.takewhile(lambda n: n.op_type not in MONOTONE, glue)
     )
-    tail = relinked(tape, glue[affine:], START)
+    tail = glue[affine:]
     middle = tape.shape((*glue, piece.quantizer)[affine])
     quantizer = parse_quantizer(piece.quantizer, tape.constants)
     return Section(
         name=piece.quantizer.name,
         input_type=piece.source.type,
-        shape=shape,
+        channels=math.prod(shape),
         dot=dot,
         head=from_integers(
             tape,
@@ -238,7 +245,7 @@ def _section(tape: Tape, piece: _Piece) -> Section:
             before=piece.before,
             dot=dot,
         ),
-        tail=tape.evaluator(tail, START, middle) if tail else None,
+        tail=from_reals(tape, tail, middle) if tail else None,
         quantizer=quantizer.per_element(tape.shape(piece.quantizer)),
     )
 
