@@ -27,12 +27,12 @@ module hwgq_rom #(
   logic [AddressBits-1:0] addr_q;
   always_ff @(posedge clk_i) addr_q <= addr_i;
 
-  // Tools left alone put even wide memories into logic.
-  if (STYLE == "block") begin : gen_block
+  // Tools left alone put even wide memories into logic. Texts are compared at one width.
+  if (40'(STYLE) == "block") begin : gen_block
     (* ram_style = "block" *) logic [WIDTH-1:0] memory[DEPTH];
     initial $readmemh(FILE, memory);
     always_ff @(posedge clk_i) data_o <= memory[addr_q];
-  end else if (STYLE == "lut") begin : gen_lut
+  end else if (40'(STYLE) == 40'("lut")) begin : gen_lut
     (* ram_style = "logic" *) logic [WIDTH-1:0] memory[DEPTH];
     initial $readmemh(FILE, memory);
     always_ff @(posedge clk_i) data_o <= memory[addr_q];
