@@ -12,8 +12,8 @@
 // and bias absorb. (Umuroglu et al., FINN, 2017, for one bit.)
 //
 // Cycles      (MH / PE) * (MW / SIMD) a frame, without a gap between frames.
-// Latency     5 + $clog2(SIMD) cycles from the last input beat of a row group to the
-//             output FIFO.
+// Latency     4 + $clog2(SIMD) cycles from the last input beat of a row group to the
+//             output FIFO, one more where a frame of several beats is read again.
 // Streams     In: MW / SIMD beats a frame of SIMD codes. Out: MH / PE beats of PE
 //             results. Codes are plane-major (bit b of element n at b*N + n); without
 //             thresholds one result a field, row 0 lowest. The pipeline never stops:
@@ -51,7 +51,9 @@ module hwgq_mvau #(
   localparam int unsigned SfBits = SF > 1 ? $clog2(SF) : 1;
   localparam int unsigned NfBits = NF > 1 ? $clog2(NF) : 1;
   localparam int unsigned FoldBits = SF * NF > 1 ? $clog2(SF * NF) : 1;
-  localparam int unsigned Depth = 3 + $clog2(SIMD);  // cycles from a fold's go to its sum
+  localparam bit Buffered = NF > 1 && SF > 1;  // codes are read again from a memory
+  // Cycles from a fold's go to its sum.
+  localparam int unsigned Depth = (Buffered ? 3 : 2) + $clog2(SIMD);
   localparam int unsigned ParamBits = STEPS > 0 ? STEPS * ACC_BITS : OUT_BITS;
 
   if (PE < 1 || MH % PE != 0) begin : gen_bad_pe
@@ -77,25 +79,31 @@ module hwgq_mvau #(
   logic go, last, room;
   logic reading_q;  // in the first row group: codes come from the input
   logic [SfBits-1:0] sf_q;
-  logic [FoldBits-1:0] fold_q;
+  logic [FoldBits-1:0] fold_q, fold_next;
 
   assign last = sf_q == SfBits'(SF - 1);
   assign in_ready_o = reading_q && (!last || room);
   assign go = (in_valid_i || !reading_q) && (!last || room);
 
+  always_comb begin
+    fold_next = fold_q;
+    if (rst_i) fold_next = '0;
+    else if (go) fold_next = fold_q == FoldBits'(SF * NF - 1) ? '0 : fold_q + 1'b1;
+  end
+
   always_ff @(posedge clk_i) begin
+    fold_q <= fold_next;
     if (rst_i) begin
       sf_q <= '0;
-      fold_q <= '0;
       reading_q <= 1'b1;
     end else if (go) begin
       sf_q <= last ? '0 : sf_q + 1'b1;
-      fold_q <= fold_q == FoldBits'(SF * NF - 1) ? '0 : fold_q + 1'b1;
       if (last) reading_q <= fold_q == FoldBits'(SF * NF - 1);
     end
   end
 
-  // Stages 1 and 2: weights and codes. Bit k of the flags is of the fold of k cycles ago.
+  // Stage 1, or 2 where Buffered: weights and codes, of the same fold in the same cycle.
+  // Bit k of the flags is of the fold of k cycles ago.
   logic [Depth:1] valid_q, first_q;
   logic [Depth+1:1] last_q;
   logic [PE*SIMD-1:0] weights;
@@ -114,11 +122,11 @@ module hwgq_mvau #(
       .STYLE(WEIGHT_STYLE)
   ) u_weights (
       .clk_i,
-      .addr_i(fold_q),
+      .addr_i(Buffered ? fold_q : fold_next),
       .data_o(weights)
   );
 
-  if (NF > 1 && SF > 1) begin : gen_buffer
+  if (Buffered) begin : gen_buffer
     // Every row group reads the frame from here, the first what has just been written.
     (* ram_style = "block", no_rw_check *) logic [SIMD*IN_BITS-1:0] buffer[SF];
     logic [SfBits-1:0] read_q;
@@ -129,14 +137,10 @@ module hwgq_mvau #(
     end
   end else begin : gen_hold
     // A beat stays for all row groups: it is the frame, or there is but one group.
-    logic [SIMD*IN_BITS-1:0] input_q;
-    always_ff @(posedge clk_i) begin
-      if (reading_q) input_q <= in_data_i;
-      codes_q <= input_q;
-    end
+    always_ff @(posedge clk_i) if (reading_q) codes_q <= in_data_i;
   end
 
-  // Stage 3: conditional inversion. Up to stage Depth: adder tree. Then the accumulator.
+  // Next: conditional inversion. Up to stage Depth: adder tree. Then the accumulator.
   localparam int unsigned SumBits = IN_BITS + $clog2(SIMD);
   logic [PE*ACC_BITS-1:0] accumulators;
 
