@@ -13,6 +13,7 @@ from hwgq.compile.graph import ElementType, Graph, IntArray
 from hwgq.compile.onnx_file import load_network
 from hwgq.compile.serialize import load_graph
 from hwgq.errors import DataError, StorageError
+from hwgq.foreign import guarded
 from hwgq.storage import check_keys, read_toml, sha256_file
 
 SETTINGS = "build.toml"
@@ -136,13 +137,8 @@ def load_frames(path: Path) -> npt.NDArray[Any]:
     DataError
         If it is no array of numbers.
     """
-    try:
+    with guarded(DataError, str(path), "is no .npy file", "Write it by np.save"):
         array = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        text = getattr(error, "strerror", None) or str(error)
-        raise DataError(
-            path, f"is no .npy file ({text})", "Write it by np.save"
-        ) from None
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "biuf":
         raise DataError(path, "holds no array of numbers", "Save one array by np.save")
     return array

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from hwgq.compile.build_folder import check_integers
 from hwgq.compile.evaluate import FloatArray
 from hwgq.compile.graph import IntArray
 from hwgq.compile.ladder import Climb
@@ -22,6 +23,8 @@ from hwgq.errors import DataError, MismatchError
 from hwgq.storage import read_npz
 
 DRAWN_FRAMES = 64
+KEPT_FRAMES = 32
+"""Frames of samples.npz whose codes are kept whole."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,34 +95,49 @@ def load_samples(path: Path, network: Network) -> Samples:
         If it cannot be read.
     """
     arrays = read_npz(path)
-    try:
-        inputs = arrays["images"]
-        names = [str(n) for n in arrays["witness/layer"]]
-        counts = zip(arrays["witness/elements"], arrays["witness/ties"], strict=True)
-        float32 = dict(zip(names, ((int(n), int(t)) for n, t in counts), strict=True))
-        accumulators = arrays["accumulators"].astype(np.int64)
-        logits = arrays["logits"]
-    except KeyError as error:
-        raise DataError(
-            path, f"lacks the array {error}", "Write it by `hwgq export`"
-        ) from None
-    levels = _by_layer(arrays, "levels/")
-    quantized = {s.name for s in network.sections if s.quantizer is not None}
-    if inputs.shape[1:] != network.input_shape or set(levels) != quantized:
-        raise DataError(
-            path,
-            f"is of another network: its quantizers are {sorted(levels)}, not"
-            f" {sorted(quantized)}",
-            "Give the samples.npz beside this network.onnx",
-        )
+    for name, shape in _shapes(arrays, network).items():
+        found = arrays[name].shape if name in arrays else None
+        if found != shape or arrays[name].dtype.kind not in "biufU":
+            raise DataError(
+                path,
+                f"is of another network: {name} has the shape {found}, not {shape}",
+                "Give the samples.npz beside this network.onnx",
+            )
+    inputs = arrays["images"]
+    if network.before is None:
+        check_integers(inputs, network.source.type, f"{path}: images")
+    counts = zip(arrays["witness/elements"], arrays["witness/ties"], strict=True)
+    names = map(str, arrays["witness/layer"])
     return Samples(
         inputs=inputs,
-        levels={k: v.astype(np.int64) for k, v in levels.items()},
+        levels={k: v.astype(np.int64) for k, v in _by_layer(arrays, "levels/").items()},
         digests=_by_layer(arrays, "sha256/"),
-        accumulators=accumulators,
-        logits=logits,
-        float32=float32,
+        accumulators=arrays["accumulators"].astype(np.int64),
+        logits=arrays["logits"],
+        float32={k: (int(n), int(t)) for k, (n, t) in zip(names, counts, strict=True)},
     )
+
+
+def _shapes(
+    arrays: Mapping[str, npt.NDArray[Any]], network: Network
+) -> dict[str, tuple[int, ...]]:
+    """Give the shapes that a network's arrays have for the number of images there."""
+    images = arrays.get("images")
+    frames = 1 if images is None or not images.size else len(images)
+    quantized = [s for s in network.sections if s.quantizer is not None]
+    last = network.sections[-1].channels
+    outputs = network.after.run(np.zeros((1, last)))
+    shapes = {
+        "images": (frames, *network.input_shape),
+        "accumulators": (frames, last),
+        "logits": (frames, *outputs.shape[1:]),
+        **{f"witness/{k}": (len(quantized),) for k in ("layer", "elements", "ties")},
+    }
+    for section in quantized:
+        name = section.name
+        shapes[f"sha256/{name}"] = (frames, 32)
+        shapes[f"levels/{name}"] = (min(frames, KEPT_FRAMES), section.channels)
+    return shapes
 
 
 def _by_layer(

@@ -17,7 +17,6 @@ import secrets
 import shutil
 import tomllib
 import zipfile
-import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,9 +28,11 @@ from numpy.typing import ArrayLike, NDArray
 
 import hwgq
 from hwgq.errors import StorageError
+from hwgq.foreign import guarded
 
 FORMAT = 1
 """The only format of files that this version writes and reads."""
+_ANEW = "Mend it if it is yours, else make it anew"
 
 
 def write_bytes(path: Path, data: bytes) -> None:
@@ -114,11 +115,11 @@ def read_toml(path: Path) -> dict[str, Any]:
 def read_npz(path: Path) -> dict[str, NDArray[Any]]:
     """Read what `write_npz` wrote; errors as `read_json`, also at pickled objects."""
     data = io.BytesIO(_read(path))
-    try:
-        with np.load(data, allow_pickle=False) as file:
-            arrays = dict(file)
-    except (ValueError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise _damaged(path, "npz", error) from error
+    with (
+        guarded(StorageError, str(path), "is not valid npz", _ANEW),
+        np.load(data, allow_pickle=False) as file,
+    ):
+        arrays = dict(file)
     return _checked(path, arrays)
 
 
@@ -247,7 +248,7 @@ def _checked(path: Path, obj: Any) -> dict[str, Any]:
 
 def _damaged(path: Path, kind: str, error: BaseException) -> StorageError:
     problem = f"is not valid {kind} ({error})"
-    return StorageError(path, problem, "Mend it if it is yours, else make it anew")
+    return StorageError(path, problem, _ANEW)
 
 
 def _unwritable(path: Path, error: OSError) -> StorageError:

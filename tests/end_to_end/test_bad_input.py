@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-import hwgq
+import hwgq.cli
 from hwgq.compile import compile_network
-from hwgq.storage import read_json, write_json
+from hwgq.storage import read_json, write_json, write_npz
 from tests.end_to_end.command import refused
 from tests.end_to_end.hand_made import make_network, save
 
@@ -139,7 +139,7 @@ INPUTS: dict[str, tuple[Callable[[Path], object], str]] = {
     "empty": (lambda path: path.touch(), "is no .npy file"),
     "folder": (lambda path: path.mkdir(), "is no .npy file"),
     "text": (lambda path: path.write_text("1 2 3"), "is no .npy file"),
-    "pickle": (objects, "is no .npy file .*allow_pickle=False"),
+    "pickle": (objects, "is no .npy file: .*allow_pickle=False"),
     "archive": (archive, "holds no array"),
     "strings": (saved(np.array(["a"])), "holds no array of numbers"),
     "complex": (saved(FRAMES * 1j), "holds no array of numbers"),
@@ -273,6 +273,67 @@ def test_a_dataflow_that_is_none_is_named(name: str, build: Path) -> None:
     DATAFLOWS[name](table)
     write_json(build / "dataflow.json", table)
     assert str(build) in simulate(build)
+
+
+def samples(frames: int = 5) -> dict[str, np.ndarray]:
+    """Make samples of the right shapes, whose contents are wrong."""
+    arrays: dict[str, np.ndarray] = {
+        "images": np.zeros((frames, 16), np.uint8),
+        "accumulators": np.zeros((frames, 4)),
+        "logits": np.zeros((frames, 4)),
+        "witness/layer": np.array(["levels0", "levels1"]),
+        "witness/elements": np.zeros(2, np.int64),
+        "witness/ties": np.zeros(2, np.int64),
+    }
+    for layer, rows in (("levels0", 12), ("levels1", 8)):
+        arrays[f"levels/{layer}"] = np.zeros((min(frames, 32), rows), np.uint8)
+        arrays[f"sha256/{layer}"] = np.zeros((frames, 32), np.uint8)
+    return arrays
+
+
+def verify(build: Path, samples: Path) -> str:
+    options = ("--through", "emulate", "--samples", samples)
+    return refused(build.parent, "verify", build, *options)
+
+
+@pytest.mark.parametrize("name", samples())
+def test_samples_of_another_network_are_named(name: str, build: Path) -> None:
+    path = build.parent / "samples.npz"
+    arrays = samples()
+    spoiled = {
+        "lost": {k: v for k, v in arrays.items() if k != name},
+        "wide": {**arrays, name: np.stack([arrays[name]] * 2, axis=-1)},
+        "short": {**arrays, name: arrays[name][:0]},
+    }
+    for changed in spoiled.values():
+        write_npz(path, **changed)
+        assert f"{path}: is of another network: " in verify(build, path)
+
+
+def test_samples_outside_the_range_are_named(build: Path) -> None:
+    path = build.parent / "samples.npz"
+    write_npz(path, **{**samples(), "images": np.full((5, 16), 16)})
+    assert f"{path}: images, index (0, 0): 16 is outside 0 to 15" in verify(build, path)
+
+
+@pytest.mark.parametrize("data", [b"", b"PK\x03\x04", b"\x93NUMPY\x01\x00"])
+def test_samples_that_are_no_archive_are_named(data: bytes, build: Path) -> None:
+    path = build.parent / "samples.npz"
+    path.write_bytes(data)
+    assert f"{path}: is not valid npz" in verify(build, path)
+
+
+def test_samples_of_a_newer_format_are_named(build: Path) -> None:
+    path = build.parent / "samples.npz"
+    np.savez(path, format=2, **samples())
+    assert f"{path}: has format 2, hwgq" in verify(build, path)
+
+
+def test_samples_with_wrong_contents_are_a_mismatch(build: Path) -> None:
+    write_npz(build / "samples.npz", **samples())
+    with pytest.raises(SystemExit) as left:
+        hwgq.cli.main(["verify", str(build), "--through", "emulate"])
+    assert re.match(r"qonnx, levels0, frame and index \(0, \d+\)", str(left.value.code))
 
 
 def test_a_part_of_the_rtl_that_is_missing_is_named(build: Path) -> None:
