@@ -13,15 +13,15 @@ from hwgq.compile.graph import Graph, Mvau, Thresholding
 from hwgq.compile.memories import parameter_width
 from hwgq.compile.passes.place_memories import store_of
 
-#: LUTs per lane and input bit: XNOR, its share of the popcount, registers.
-_LUTS_PER_LANE_BIT = {"ice40": 3.5, "ecp5": 3.5}
-#: LUTs of counters, handshakes and the output FIFO of a layer.
-_LUTS_PER_LAYER = 60
-#: Part of a device that may be spent; the shell and the router need the rest.
-_FILL = 0.7
+#: LUTs of a layer's counters, flags, handshakes and output FIFO.
+_PER_LAYER = 110
+#: Parts of a device that may be spent; the shell and the router need the rest.
+_FILL_LUTS, _FILL_BLOCKS = 0.72, 0.9
 #: LUTs beyond which place and route take more than some minutes. A target in frames
 #: per second lifts this limit.
 _QUICK_LUTS = 6000
+#: Bits up to which a FIFO is made of registers (see `hwgq_fifo`).
+_REGISTERS = 128
 
 
 class Lanes(NamedTuple):
@@ -47,15 +47,12 @@ class Fabric(NamedTuple):
         Look-up tables and block RAMs.
     block_width, block_depth
         Bits of a word and words of a block RAM in its widest form.
-    luts_per_lane_bit
-        LUTs per lane and input bit.
     """
 
     luts: int
     blocks: int
     block_width: int
     block_depth: int
-    luts_per_lane_bit: float
 
     @classmethod
     def of(cls, board: Board, *, quick: bool = True) -> Self:
@@ -68,18 +65,17 @@ class Fabric(NamedTuple):
         quick
             Whether to stop at a size that is placed and routed in minutes.
         """
-        luts = int(board.resources.luts * _FILL)
+        luts = int(board.resources.luts * _FILL_LUTS)
         return cls(
             luts=min(luts, _QUICK_LUTS) if quick else luts,
-            blocks=int(board.resources.block_rams * _FILL),
+            blocks=int(board.resources.block_rams * _FILL_BLOCKS),
             block_width=board.resources.block_ram_width,
             block_depth=board.resources.block_ram_depth,
-            luts_per_lane_bit=_LUTS_PER_LANE_BIT[board.family],
         )
 
-    def holds(self, cost: Cost) -> bool:
-        """Say whether there is room for `cost`."""
-        return cost.luts <= self.luts and cost.blocks <= self.blocks
+    def share(self, cost: Cost) -> float:
+        """Weigh LUTs and block RAMs, each as a part of what there is."""
+        return cost.luts / self.luts + cost.blocks / self.blocks
 
 
 def layer_cost(
@@ -98,39 +94,65 @@ def layer_cost(
     fabric
         The device.
     """
-    source = graph.streams[layer.inputs[0]]
-    width = parameter_width(graph, layer)
+    bits = graph.streams[layer.inputs[0]].type.bits
     steps = 1 if layer.thresholds is None else graph.tensors[layer.thresholds].shape[1]
-    word = lanes.simd * source.type.bits
-    parts = [Cost(_LUTS_PER_LAYER + word + lanes.pe * steps * width, 0)]
+    fields = lanes.pe * steps * parameter_width(graph, layer)
+    # A comparator or adder for each field.
+    parts = [Cost(_PER_LAYER + fields, 0)]
+    if layer.inputs[0] != graph.input:
+        parts.append(_arrival(layer, lanes, bits, fabric))
     if isinstance(layer, Thresholding):
-        parts.append(
-            _memory(layer.channels // lanes.pe, lanes.pe * steps * width, fabric)
-        )
+        parts.append(_memory(layer.channels // lanes.pe, fields, fabric))
     else:
-        parts += _matrix(layer, lanes, source.type.bits, fabric)
-        groups = layer.rows // lanes.pe
-        parts.append(_memory(groups, lanes.pe * steps * width, fabric))
+        parts.append(_memory(layer.rows // lanes.pe, fields, fabric))
+        parts += _matrix(layer, lanes, bits, fabric)
     return Cost(sum(p.luts for p in parts), sum(p.blocks for p in parts))
 
 
 def _matrix(layer: Mvau, lanes: Lanes, bits: int, fabric: Fabric) -> list[Cost]:
-    """Estimate the popcount, the weights and the buffer of the input."""
+    """Estimate the popcount, the weights and where the input waits."""
     pe, simd = lanes
     folds, groups = layer.columns // simd, layer.rows // pe
-    popcount = pe * simd * bits * fabric.luts_per_lane_bit
-    accumulator = 2 * pe * layer.accumulator.bits
-    parts = [
-        Cost(int(popcount) + accumulator, 0),
+    return [
+        Cost(pe * (_tree(simd, bits) + layer.accumulator.bits), 0),
         _memory(folds * groups, pe * simd, fabric),
+        _buffer(folds, groups, simd * bits, fabric),
     ]
-    if groups > 1:
-        parts.append(_memory(folds, simd * bits, fabric))
-    return parts
+
+
+def _tree(terms: int, bits: int) -> int:
+    """Count the LUTs that invert `terms` numbers and add them, a level at a time."""
+    luts = terms * bits
+    while terms > 1:
+        luts += terms // 2 * (bits + 2)  # a cell for each bit of the sum and its carry
+        terms, bits = -(-terms // 2), bits + 1
+    return luts
+
+
+def _arrival(
+    layer: Mvau | Thresholding, lanes: Lanes, bits: int, fabric: Fabric
+) -> Cost:
+    """Estimate a width converter, and a FIFO where a frame is read in several beats."""
+    converter = Cost(lanes.simd * bits, 0)
+    if isinstance(layer, Thresholding) or layer.columns == lanes.simd:
+        return converter
+    if layer.columns * bits <= _REGISTERS:
+        return Cost(converter.luts + layer.columns * bits, 0)
+    return Cost(converter.luts, _blocks(2, lanes.simd * bits, fabric))
+
+
+def _buffer(beats: int, groups: int, width: int, fabric: Fabric) -> Cost:
+    """Estimate the registers of the input, and the memory from which it is reread."""
+    if beats == 1 or groups == 1:
+        return Cost(width, 0)
+    return Cost(0, _blocks(beats, width, fabric))
 
 
 def _memory(words: int, width: int, fabric: Fabric) -> Cost:
     if store_of(words) == "lut":
         return Cost(width if words > 1 else 0, 0)
-    columns = -(-width // fabric.block_width)
-    return Cost(0, columns * -(-words // fabric.block_depth))
+    return Cost(0, _blocks(words, width, fabric))
+
+
+def _blocks(words: int, width: int, fabric: Fabric) -> int:
+    return -(-width // fabric.block_width) * -(-words // fabric.block_depth)

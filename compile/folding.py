@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Choose how many rows and columns of each layer work in parallel.
 
-Every folding of every layer has cycles and a cost (:mod:`hwgq.compile.cost`). For a
-number of cycles a frame, each layer takes its cheapest folding that is fast enough, so
-that the layers are balanced. "Fastest that fits" takes the fewest cycles for which all
-of them fit the device together, and spends what is left on latency.
+Every folding of every layer has cycles and a cost (:mod:`hwgq.compile.cost`). "Fastest
+that fits" is the smallest number of cycles within which every layer has a folding such
+that all of them fit the device together; among those it takes the least latency, the
+sum of all layers' cycles. A target in frames per second takes the cheapest foldings
+that reach it. The search is exact: layer by layer it drops what is dominated.
 """
 
-from collections.abc import Iterator, Mapping
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 from types import MappingProxyType
@@ -16,10 +18,6 @@ from typing import NamedTuple
 from hwgq.compile.cost import Cost, Fabric, Lanes, layer_cost
 from hwgq.compile.graph import Graph, Layer, Mvau, Thresholding, divisors
 from hwgq.errors import FoldingError
-
-#: Weights of block RAM against LUTs, both as shares of the device, that are tried to
-#: make a network fit.
-_PRICES = (1.0, 0.25, 4.0, 0.0625, 16.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,12 +40,20 @@ class Target:
 
 
 class _Option(NamedTuple):
+    """A folding of one layer."""
+
     cycles: int
     lanes: Lanes
     cost: Cost
 
 
-_Choice = dict[str, _Option]
+class _Plan(NamedTuple):
+    """Foldings of the first layers: their summed cycles and costs."""
+
+    latency: int
+    luts: int
+    blocks: int
+    lanes: tuple[Lanes, ...]
 
 
 def choose_lanes(graph: Graph, fabric: Fabric, target: Target) -> dict[str, Lanes]:
@@ -72,21 +78,24 @@ def choose_lanes(graph: Graph, fabric: Fabric, target: Target) -> dict[str, Lane
         If a pin is illegal, the network does not fit, or the target cannot be met.
     """
     options = _options(graph, fabric, target.pins)
-    fastest, choice = _fastest(options, fabric)
+    if set(options) == set(target.pins):
+        # Nothing is left to choose; whether it fits, place and route will tell.
+        return {name: listed[0].lanes for name, listed in options.items()}
+    fastest = _fastest(list(options.values()), fabric)
     if target.fps is None:
-        choice = _with_less_latency(choice, options, fabric)
+        plan = min(_plans(list(options.values()), fabric, fastest))
     else:
-        hertz = target.clock_mhz * 1e6
-        if fastest > hertz / target.fps:
+        slowest = int(target.clock_mhz * 1e6 / target.fps)
+        if slowest < fastest:
             raise FoldingError(
                 "fps",
                 f"{target.fps:g} frames/s are out of reach: the best possible is"
-                f" {hertz / fastest:.0f} at {target.clock_mhz:g} MHz",
+                f" {target.clock_mhz * 1e6 / fastest:.0f} at {target.clock_mhz:g} MHz",
                 "Ask for less, raise the clock, or choose a larger board",
             )
-        slowest = int(hertz / target.fps)
-        choice = _fitting(options, fabric, slowest) or choice
-    return {name: option.lanes for name, option in choice.items()}
+        plans = _plans(list(options.values()), fabric, slowest)
+        plan = min(plans, key=lambda p: fabric.share(Cost(p.luts, p.blocks)))
+    return dict(zip(options, plan.lanes, strict=True))
 
 
 def _options(
@@ -133,7 +142,7 @@ def _checked(layer: Mvau | Thresholding, lanes: Lanes) -> Lanes:
             listed = ", ".join(map(str, divisors(size)))
             problem = f"{word}={number} does not divide {size} {of}"
             raise FoldingError(layer.name, problem, f"Choose one of {listed}")
-    return lanes
+    return lanes if isinstance(layer, Mvau) else Lanes(lanes.pe, lanes.pe)
 
 
 def _cycles(graph: Graph, layer: Layer, lanes: Lanes) -> int:
@@ -142,70 +151,60 @@ def _cycles(graph: Graph, layer: Layer, lanes: Lanes) -> int:
     return graph.streams[layer.inputs[0]].elements // lanes.pe
 
 
-def _fastest(
-    options: Mapping[str, list[_Option]], fabric: Fabric
-) -> tuple[int, _Choice]:
+def _fastest(options: Sequence[Sequence[_Option]], fabric: Fabric) -> int:
     """Find the fewest cycles a frame for which everything fits."""
-    for cycles in sorted({o.cycles for listed in options.values() for o in listed}):
-        choice = _fitting(options, fabric, cycles)
-        if choice is not None:
-            return cycles, choice
-    least = {n: min(listed, key=lambda o: o.cost.luts) for n, listed in options.items()}
-    need = _total(least)
+    tried = sorted({option.cycles for listed in options for option in listed})
+    first = bisect_left(tried, True, key=lambda n: bool(_plans(options, fabric, n)))
+    if first < len(tried):
+        return tried[first]
+    luts = sum(min(o.cost.luts for o in listed) for listed in options)
+    blocks = sum(min(o.cost.blocks for o in listed) for listed in options)
     raise FoldingError(
         "network",
-        f"does not fit: it needs at least {need.luts} LUTs and {need.blocks} block RAMs"
-        f" of {fabric.luts} and {fabric.blocks} that may be used",
+        f"does not fit: it needs at least {luts} LUTs and {blocks} block RAMs, and more"
+        f" of one for less of the other; {fabric.luts} and {fabric.blocks} may be used",
         "Choose a larger board, or make the layers smaller",
     )
 
 
-def _fitting(
-    options: Mapping[str, list[_Option]], fabric: Fabric, cycles: int
-) -> _Choice | None:
-    """Take each layer's cheapest folding within `cycles`; None if they do not fit."""
-    enough = {
-        n: [o for o in listed if o.cycles <= cycles] for n, listed in options.items()
-    }
-    if not all(enough.values()):
-        return None
-    for price in _PRICES:
-        choice = {
-            name: min(listed, key=lambda o: (_share(o.cost, fabric, price), o.lanes))
-            for name, listed in enough.items()
-        }
-        if fabric.holds(_total(choice)):
-            return choice
-    return None
+def _plans(
+    options: Sequence[Sequence[_Option]], fabric: Fabric, cycles: int
+) -> list[_Plan]:
+    """List the foldings of all layers within `cycles` that fit and are not dominated.
+
+    A plan is dominated by one that is no worse in latency, LUTs and block RAMs.
+    """
+    plans = [_Plan(0, 0, 0, ())]
+    for listed in options:
+        plans = _undominated(
+            [
+                _extended(plan, option)
+                for plan in plans
+                for option in listed
+                if option.cycles <= cycles
+            ],
+            fabric,
+        )
+    return plans
 
 
-def _with_less_latency(
-    choice: _Choice, options: Mapping[str, list[_Option]], fabric: Fabric
-) -> _Choice:
-    """Spend what is left where it saves the most cycles for its cost."""
-    while True:
-        upgrades = [
-            (name, option)
-            for name, listed in options.items()
-            for option in listed
-            if option.cycles < choice[name].cycles
-            and fabric.holds(_total({**choice, name: option}))
-        ]
-        if not upgrades:
-            return choice
-        name, option = max(upgrades, key=lambda u: _gain(choice[u[0]], u[1], fabric))
-        choice = {**choice, name: option}
+def _extended(plan: _Plan, option: _Option) -> _Plan:
+    return _Plan(
+        plan.latency + option.cycles,
+        plan.luts + option.cost.luts,
+        plan.blocks + option.cost.blocks,
+        (*plan.lanes, option.lanes),
+    )
 
 
-def _gain(old: _Option, new: _Option, fabric: Fabric) -> float:
-    extra = _share(new.cost, fabric, 1.0) - _share(old.cost, fabric, 1.0)
-    return (old.cycles - new.cycles) / max(extra, 1e-6)
-
-
-def _share(cost: Cost, fabric: Fabric, price: float) -> float:
-    return cost.luts / fabric.luts + price * cost.blocks / fabric.blocks
-
-
-def _total(choice: _Choice) -> Cost:
-    costs = [option.cost for option in choice.values()]
-    return Cost(sum(c.luts for c in costs), sum(c.blocks for c in costs))
+def _undominated(plans: list[_Plan], fabric: Fabric) -> list[_Plan]:
+    """Keep the plans that fit and that no other one dominates."""
+    kept = []
+    # Fewest LUTs so far among plans of as many block RAMs or less.
+    least = [fabric.luts + 1] * (fabric.blocks + 1)
+    for plan in sorted(plans):
+        if plan.blocks <= fabric.blocks and plan.luts < least[plan.blocks]:
+            kept.append(plan)
+            for blocks in range(plan.blocks, fabric.blocks + 1):
+                least[blocks] = min(least[blocks], plan.luts)
+    return kept

@@ -138,7 +138,8 @@ def _cross_border(state: State) -> State:
 def _fold(state: State) -> State:
     request = state.request
     target = Target(fps=request.fps, clock_mhz=request.clock_mhz, pins=request.pins)
-    fabric = Fabric.of(request.board)
+    # Who asks for a rate gets the whole board; else it stays quick to place and route.
+    fabric = Fabric.of(request.board, quick=request.fps is None)
     graph = fold(state.graph, fabric, target)
     return dataclasses.replace(state, dataflow=graph)
 

@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: Apache-2.0
+import dataclasses
+
+import numpy as np
+import pytest
+
+from hwgq import boards
+from hwgq.compile.cost import Cost, Fabric, Lanes, layer_cost
+from hwgq.compile.folding import Target, choose_lanes
+from hwgq.compile.graph import ElementType, Graph, Mvau, Thresholding, WidthConverter
+from hwgq.compile.passes.absorb_offsets import absorb_offsets
+from hwgq.compile.passes.fold import fold
+from hwgq.compile.passes.insert_width_converters import insert_width_converters
+from hwgq.compile.passes.size_fifos import size_fifos
+from hwgq.compile.schedule import initiation_interval
+from hwgq.errors import FoldingError
+from tests.compile.graphs import random_mlp
+
+ICEBREAKER = Fabric.of(boards.load("icebreaker"))
+DIGITS = [(64, 64, 64, 10), (64, 64, 64, 64, 10)]
+
+
+def digits(sizes: tuple[int, ...] = DIGITS[0]) -> Graph:
+    return absorb_offsets(random_mlp(1, sizes, entry=ElementType.unsigned(16)))
+
+
+def spent(graph: Graph, fabric: Fabric) -> Cost:
+    costs = [layer_cost(graph, n, Lanes(n.pe, n.simd), fabric) for n in graph.mvaus()]
+    return Cost(sum(c.luts for c in costs), sum(c.blocks for c in costs))
+
+
+@pytest.mark.parametrize("sizes", DIGITS)
+@pytest.mark.parametrize("board", boards.names())
+def test_digits_use_a_board_well(board: str, sizes: tuple[int, ...]) -> None:
+    fabric = Fabric.of(boards.load(board))
+    graph = fold(digits(sizes), fabric, Target(clock_mhz=24))
+    layers = list(graph.mvaus())
+    assert sum(n.pe * n.simd for n in layers) >= 256
+    assert any(n.simd < n.columns for n in layers)
+    assert any(n.simd == n.columns for n in layers)
+    assert any(n.pe < n.rows for n in layers)
+    total = spent(graph, fabric)
+    assert total.luts <= fabric.luts
+    assert total.blocks <= fabric.blocks
+    converted = insert_width_converters(size_fifos(graph))
+    assert any(isinstance(n, WidthConverter) for n in converted.layers)
+
+
+def test_lanes_divide_their_layers_and_set_the_beats() -> None:
+    graph = fold(digits((85, 24, 9)), ICEBREAKER, Target(clock_mhz=24))
+    first, second = graph.mvaus()
+    assert graph.streams["image"].beat == first.simd
+    assert graph.streams["layer0.out"].beat == first.pe
+    assert graph.streams["layer1.out"].beat == second.pe
+    for layer in (first, second):
+        assert layer.rows % layer.pe == layer.columns % layer.simd == 0
+
+
+@pytest.mark.parametrize("fps", [1_000, 50_000, 200_000])
+def test_a_target_is_reached_with_no_more_lanes_than_it_takes(fps: float) -> None:
+    graph = fold(digits(), ICEBREAKER, Target(fps=fps, clock_mhz=24))
+    assert 24e6 / initiation_interval(graph) >= fps
+    freely = fold(digits(), ICEBREAKER, Target(clock_mhz=24))
+    assert spent(graph, ICEBREAKER).luts <= spent(freely, ICEBREAKER).luts
+
+
+def test_more_than_possible_is_refused_with_what_is() -> None:
+    with pytest.raises(FoldingError, match=r"best possible is \d+ at 24 MHz") as caught:
+        fold(digits(), ICEBREAKER, Target(fps=1e9, clock_mhz=24))
+    best = int(str(caught.value).split("best possible is ")[1].split()[0])
+    fold(digits(), ICEBREAKER, Target(fps=best, clock_mhz=24))
+    with pytest.raises(FoldingError):
+        fold(digits(), ICEBREAKER, Target(fps=best * 1.01, clock_mhz=24))
+
+
+def test_a_network_that_does_not_fit_is_refused() -> None:
+    tiny = ICEBREAKER._replace(blocks=1)
+    with pytest.raises(FoldingError, match="does not fit: it needs at least"):
+        choose_lanes(digits((784, 256, 10)), tiny, Target(clock_mhz=24))
+
+
+def test_a_pinned_layer_keeps_its_lanes() -> None:
+    pins = {"layer1": Lanes(2, 32)}
+    graph = fold(digits(), ICEBREAKER, Target(clock_mhz=24, pins=pins))
+    layer = next(n for n in graph.layers if n.name == "layer1")
+    assert isinstance(layer, Mvau)
+    assert (layer.pe, layer.simd) == (2, 32)
+
+
+def test_a_folding_that_is_all_pinned_is_taken_as_it_is() -> None:
+    pins = {"layer0": Lanes(64, 64), "layer1": Lanes(64, 64), "layer2": Lanes(10, 64)}
+    graph = fold(digits(), ICEBREAKER, Target(clock_mhz=24, pins=pins))
+    assert [n.cycles for n in graph.mvaus()] == [1, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("name", "lanes", "message"),
+    [
+        ("layer0", Lanes(3, 4), r"PE=3 does not divide 64 rows. Choose one of 1, 2, 4"),
+        ("layer2", Lanes(5, 7), "layer2: SIMD=7 does not divide 64 columns"),
+        ("layer9", Lanes(1, 1), "layer9: no such layer. Choose one of layer0, layer1"),
+    ],
+)
+def test_an_illegal_pin_is_refused(name: str, lanes: Lanes, message: str) -> None:
+    with pytest.raises(FoldingError, match=message):
+        fold(digits(), ICEBREAKER, Target(clock_mhz=24, pins={name: lanes}))
+
+
+def test_a_thresholding_is_folded_too() -> None:
+    graph = digits((12, 6))
+    image = graph.streams["image"]
+    pixels = dataclasses.replace(image, name="pixels")
+    graph, key = graph.with_tensor(np.array([[1], [2], [3]] * 4))
+    layer = Thresholding(
+        name="t", inputs=("pixels",), outputs=("image",), channels=12, thresholds=key
+    )
+    graph = graph.with_stream(pixels)
+    graph = graph.replace(layers=(layer, *graph.layers), input="pixels")
+    graph = fold(graph, ICEBREAKER, Target(clock_mhz=24, pins={"t": Lanes(6, 6)}))
+    assert graph.streams["pixels"].beat == graph.streams["image"].beat == 6
+    with pytest.raises(FoldingError, match="t: PE=5 does not divide 12 channels"):
+        fold(graph, ICEBREAKER, Target(clock_mhz=24, pins={"t": Lanes(5, 5)}))
+
+
+def test_a_small_board_folds_more_than_a_large_one() -> None:
+    large = ICEBREAKER._replace(luts=4 * ICEBREAKER.luts, blocks=4 * ICEBREAKER.blocks)
+    small = fold(digits(), ICEBREAKER, Target(clock_mhz=24))
+    fast = fold(digits(), large, Target(clock_mhz=24))
+    assert initiation_interval(fast) < initiation_interval(small)
