@@ -115,9 +115,7 @@ def _absorb() -> Iterable[Any]:
 
     return _tidied(
         absorb.AbsorbAddIntoMultiThreshold(),
-        absorb.FactorOutMulSignMagnitude(),
         absorb.AbsorbMulIntoMultiThreshold(),
-        absorb.Absorb1BitMulIntoMatMul(),
     )
 
 

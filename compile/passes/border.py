@@ -3,7 +3,7 @@
 
 FINN says which layers there are and how they are joined; the recorded sections say
 what each computes. The two meet by the numbers in the tensors' names, and FINN's
-weights must be the recorded ones, up to the rows whose sign it turned.
+weights must be the recorded ones, up to the rows whose sign was turned.
 """
 
 from collections.abc import Iterator, Mapping
