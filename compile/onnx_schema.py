@@ -27,7 +27,8 @@ _ATTRIBUTES: Mapping[str, Mapping[str, int]] = {
     },
     "Quant": {"signed": _INT, "narrow": _INT, "rounding_mode": _TEXT},
 }
-_NEEDED = {"signed", "narrow", "out_dtype"}
+# QONNX has defaults for the others.
+_NEEDED = {"out_dtype"}
 
 
 def check_schemas(model: ModelProto, place: str) -> None:
