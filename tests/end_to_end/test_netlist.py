@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The netlist of a whole iCEBreaker, through its serial pins, equals emulation."""
+"""The netlist of a whole iCEBreaker, through its serial pins, equals the reference."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -10,56 +10,75 @@ import pytest
 from hwgq import tools
 from hwgq.boards.design import read_design
 from hwgq.boards.flows.flow import GATES, synthesize
+from hwgq.compile import compile_network
+from hwgq.compile.build_folder import load_build
 from hwgq.compile.emulate import emulate
 from hwgq.compile.gate_level import netlist_outputs
 from hwgq.compile.graph import Graph
 from hwgq.compile.netlist import write_rtl
 from hwgq.compile.serialize import save_graph
-from hwgq.storage import write_text, write_toml
-from tests.compile.graphs import placed, random_codes, random_mlp
+from hwgq.storage import read_npz, write_text
+from hwgq.train import train
 
 FRAMES = 10
+RECIPE = """
+format = 1
+name = "small"
+[data]
+set = "digits"
+[network]
+model = "mlp"
+hidden = [16, 16]
+[schedule]
+epochs = 4
+batch = 64
+learning_rate = 0.01
+"""
 
 
-def synthesized(folder: Path, graph: Graph) -> Path:
-    """Write a build folder and synthesize it."""
-    write_rtl(graph, folder / "rtl")
-    save_graph(graph, folder / "dataflow.json", folder / "tensors")
-    write_toml(folder / "build.toml", {"name": "tiny", "board": "icebreaker"})
+@pytest.fixture
+def build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Train a network on real images and compile it, not too wide."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "small.toml").write_text(RECIPE)
+    trained = train("small.toml")
+    network = trained / "network.onnx"
+    return compile_network(network, "icebreaker", fps=200_000, out=tmp_path / "build")
+
+
+def synthesize_build(folder: Path) -> None:
     design = read_design(folder)
     for name, text in design.files.items():
         write_text(folder / name, text)
     command = synthesize(design.flow)
     tools.run(command.argv, cwd=folder, log=folder / command.log)
-    return folder
 
 
-@pytest.fixture(scope="module")
-def graph() -> Graph:
-    # Width converters up, down and uneven; SIMD below and at the width; PE below rows.
-    return placed(random_mlp(4, (16, 12, 8, 5)), [(3, 8), (4, 12), (1, 4)])
+def erase_weights(folder: Path, graph: Graph) -> Graph:
+    """Turn every weight of a build to -1, and leave its thresholds."""
+    for layer in graph.mvaus():
+        graph, key = graph.with_tensor(np.zeros_like(graph.tensors[layer.weights]))
+        graph = graph.with_layers({layer.name: replace(layer, weights=key)})
+    write_rtl(graph, folder / "rtl")
+    save_graph(graph, folder / "dataflow.json", folder / "tensors")
+    return graph
 
 
-def test_the_netlist_answers_as_emulation_does(graph: Graph, tmp_path: Path) -> None:
-    folder = synthesized(tmp_path, graph)
-    netlist = (folder / GATES).read_text()
+def test_the_netlist_gives_the_references_logits_by_its_weights(build: Path) -> None:
+    compiled, samples = load_build(build), read_npz(build / "samples.npz")
+    codes = compiled.codes(samples["images"][:FRAMES], "samples")
+    wanted = samples["logits"][:FRAMES]
+    assert len(set(wanted.argmax(axis=1))) > 3  # of several classes
+
+    synthesize_build(build)
+    netlist = (build / GATES).read_text()
     assert "SB_RAM40_4K" in netlist
     assert "hwgq_mvau " not in netlist  # nothing but cells is left
-    codes = random_codes(graph, FRAMES)
-    expected = emulate(graph, codes)[graph.output]
-    np.testing.assert_array_equal(netlist_outputs(folder, codes), expected)
+    given = compiled.outputs(netlist_outputs(build, codes))
+    np.testing.assert_array_equal(given, wanted)
 
-
-def test_without_its_weights_the_netlist_answers_otherwise(
-    graph: Graph, tmp_path: Path
-) -> None:
-    erased = graph
-    for layer in graph.mvaus():
-        zeros = np.zeros_like(graph.tensors[layer.weights])
-        erased, key = erased.with_tensor(zeros)
-        erased = erased.with_layers({layer.name: replace(layer, weights=key)})
-    folder = synthesized(tmp_path, erased)
-    codes = random_codes(graph, FRAMES)
-    answers = netlist_outputs(folder, codes)
-    np.testing.assert_array_equal(answers, emulate(erased, codes)[graph.output])
-    assert (answers != emulate(graph, codes)[graph.output]).any(axis=1).all()
+    graph = erase_weights(build, compiled.graph)
+    synthesize_build(build)
+    erased = netlist_outputs(build, codes)
+    np.testing.assert_array_equal(erased, emulate(graph, codes)[graph.output])
+    assert (compiled.outputs(erased) != wanted).any(axis=1).all()
