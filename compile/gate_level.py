@@ -30,7 +30,7 @@ from hwgq.compile.beats import beat_bytes, pack, unpack
 from hwgq.compile.graph import IntArray
 from hwgq.compile.serialize import load_graph
 from hwgq.compile.verilator import SimPorts, Simulator, build_simulator
-from hwgq.errors import SimulationError, ToolNotFoundError
+from hwgq.errors import BoardError, SimulationError, ToolNotFoundError
 
 _BENCH = ("hwgq_fifo", "hwgq_uart_rx", "hwgq_uart_tx")
 
@@ -149,6 +149,8 @@ def netlist_outputs(folder: Path, codes: IntArray) -> IntArray:
 
     Raises
     ------
+    BoardError
+        If there are no models of the device's cells.
     StorageError
         If the folder is not synthesized.
     SimulationError
@@ -157,6 +159,9 @@ def netlist_outputs(folder: Path, codes: IntArray) -> IntArray:
         As :func:`build_netlist_bench`.
     """
     design = read_design(folder)
+    if design.board.family != "ice40":
+        problem = f"netlists of {design.board.family} are not simulated"
+        raise BoardError(design.board.name, problem, "Simulate the RTL instead")
     graph = load_graph(folder / "dataflow.json", folder / "tensors")
     entry, result = graph.streams[graph.input], graph.streams[graph.output]
     clocks = clocks_per_bit(design.mhz, design.board.uart.baud)

@@ -17,8 +17,10 @@ from hwgq.compile.gate_level import netlist_outputs
 from hwgq.compile.graph import Graph
 from hwgq.compile.netlist import write_rtl
 from hwgq.compile.serialize import save_graph
+from hwgq.errors import BoardError
 from hwgq.storage import read_npz, write_text
 from hwgq.train import train
+from tests.boards.designs import write_build
 
 FRAMES = 10
 RECIPE = """
@@ -82,3 +84,9 @@ def test_the_netlist_gives_the_references_logits_by_its_weights(build: Path) -> 
     erased = netlist_outputs(build, codes)
     np.testing.assert_array_equal(erased, emulate(graph, codes)[graph.output])
     assert (compiled.outputs(erased) != wanted).any(axis=1).all()
+
+
+def test_a_family_without_models_is_refused(tmp_path: Path) -> None:
+    folder = write_build(tmp_path, "ulx3s-85f")
+    with pytest.raises(BoardError, match="netlists of ecp5 are not simulated"):
+        netlist_outputs(folder, np.zeros((1, 4), np.int64))

@@ -29,7 +29,7 @@ INFO = Info(
 )
 TOP = f"""\
 module hwgq_board_top (input logic osc_i, rx_i, output logic tx_o);
-  logic locked, rst, in_valid, in_ready, out_valid, out_ready;
+  logic rst, in_valid, in_ready, out_valid, out_ready;
   logic [11:0] in_data;
   logic [3:0] out_data;
   hwgq_reset u_reset (.clk_i(osc_i), .locked_i(1'b1), .rst_o(rst));
