@@ -4,10 +4,14 @@
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import hwgq.cli
 from hwgq.storage import sha256_file
+
+FRAMES = np.random.default_rng(1).integers(0, 16, (3, 16))
+"""Frames for the network that is made by hand."""
 
 
 def run(*arguments: str | Path) -> None:
@@ -42,6 +46,14 @@ def refused(folder: Path, *arguments: str | Path) -> str:
     assert len(message) < 1000
     assert tree(folder) == before, "something half-written"
     return message
+
+
+def unsimulated(build: Path, *options: str | Path) -> str:
+    """Simulate `FRAMES`, which shall be refused; see `refused`."""
+    folder = build.parent
+    np.save(folder / "x.npy", FRAMES)
+    files = ("--inputs", folder / "x.npy", "--outputs", folder / "y.npy")
+    return refused(folder, "simulate", build, *files, *options)
 
 
 def tree(folder: Path) -> dict[str, str]:

@@ -1,23 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Options, frames and folders that are wrong: one message, and nothing written."""
+"""Options, frames and samples that are wrong: one message, and nothing written."""
 
 import re
-import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 import hwgq.cli
-from hwgq.compile import compile_network
-from hwgq.storage import read_json, write_json, write_npz
-from tests.end_to_end.command import refused
+from hwgq.storage import write_npz
+from tests.end_to_end.command import FRAMES, refused, unsimulated
 from tests.end_to_end.hand_made import make_network, save
-
-FRAMES = np.random.default_rng(1).integers(0, 16, (3, 16))
 
 
 @pytest.fixture
@@ -166,113 +161,15 @@ def test_wrong_frames_are_named(name: str, compiled: Path, tmp_path: Path) -> No
     assert re.search(rf"x\.npy.*{problem}", message), message
 
 
-def simulate(build: Path, *options: str | Path) -> str:
-    np.save(build.parent / "x.npy", FRAMES)
-    folder = build.parent
-    files = ("--inputs", folder / "x.npy", "--outputs", folder / "y.npy")
-    return refused(folder, "simulate", build, *files, *options)
-
-
 @pytest.mark.parametrize("outputs", ["x.npy/y.npy", "folder"])
 def test_outputs_that_cannot_be_written_are_named(outputs: str, build: Path) -> None:
     (build.parent / "folder").mkdir()
-    message = simulate(build, "--outputs", build.parent / outputs)
+    message = unsimulated(build, "--outputs", build.parent / outputs)
     assert re.search(f"{outputs}: cannot be written", message)
 
 
 def test_emulation_has_nothing_to_trace(build: Path) -> None:
-    assert "--engine: emulation has no clock" in simulate(build, "--trace", "t.vcd")
-
-
-def delete(build: Path, name: str) -> Path:
-    path = next(iter(sorted(build.glob(name))))
-    path.unlink()
-    return path
-
-
-def cut(build: Path, name: str) -> Path:
-    path = next(iter(sorted(build.glob(name))))
-    path.write_bytes(path.read_bytes()[:-9])
-    return path
-
-
-def flip(build: Path, name: str) -> Path:
-    """Change the last byte."""
-    path = next(iter(sorted(build.glob(name))))
-    *data, last = path.read_bytes()
-    path.write_bytes(bytes([*data, last ^ 1]))
-    return path
-
-
-PARTS = ("build.toml", "dataflow.json", "tensors/*.npy", "host_after.onnx")
-
-
-@pytest.mark.parametrize("name", PARTS)
-@pytest.mark.parametrize("spoil", [delete, cut])
-def test_a_damaged_part_of_a_build_is_named(
-    spoil: Callable[[Path, str], Path], name: str, build: Path
-) -> None:
-    part = spoil(build, name)
-    message = simulate(build)
-    assert str(part) in message or "is no build folder" in message
-    assert str(build) in refused(build, "verify", build)
-
-
-def test_a_changed_tensor_is_named(build: Path) -> None:
-    part = flip(build, "tensors/*.npy")
-    assert f"{part}: does not hold what its name says" in simulate(build)
-
-
-def test_a_pickled_tensor_is_not_loaded(build: Path) -> None:
-    path = next(build.glob("tensors/*.npy"))
-    objects(path)
-    assert f"{path}: cannot be read" in simulate(build)
-
-
-@pytest.mark.parametrize("name", ["build.toml", "dataflow.json"])
-def test_a_newer_format_is_named(name: str, build: Path) -> None:
-    path = build / name
-    text = re.sub(r'(format"?\s*[:=]\s*)1', r"\g<1>2", path.read_text(), count=1)
-    path.write_text(text)
-    assert re.search(f"{name}: has format 2, hwgq .* reads 1", simulate(build))
-
-
-@pytest.mark.parametrize("lost", ["input", "board", "clock_mhz"])
-def test_settings_that_lack_something_are_named(lost: str, build: Path) -> None:
-    path = build / "build.toml"
-    text = re.sub(rf"^(\[)?{lost}\b", r"\1x", path.read_text(), flags=re.MULTILINE)
-    path.write_text(text)
-    assert str(path) in refused(build, "verify", build)
-
-
-@pytest.mark.parametrize("name", ["network.onnx", "dataflow.json", "host_after.onnx"])
-def test_a_part_from_another_build_is_named(
-    name: str, build: Path, tmp_path: Path
-) -> None:
-    network = save(make_network((16, 6, 4)), tmp_path / "other.onnx")
-    other = compile_network(network, "icebreaker", out=tmp_path / "other")
-    shutil.copy(other / name, build)
-    for tensor in other.glob("tensors/*"):
-        shutil.copy(tensor, build / "tensors")
-    assert f"{build / name}: is not what `hwgq compile` wrote" in simulate(build)
-
-
-DATAFLOWS: dict[str, Callable[[dict[str, Any]], object]] = {
-    "no layers": lambda table: table.pop("layers"),
-    "no kind": lambda table: table["layers"][0].pop("kind"),
-    "unknown kind": lambda table: table["layers"][0].update(kind="os"),
-    "number": lambda table: table.update(streams=5),
-    "path of a tensor": lambda table: table["tensors"].update({"../../x": {}}),
-    "edited": lambda table: table["layers"][0].update(rows=13),
-}
-
-
-@pytest.mark.parametrize("name", DATAFLOWS)
-def test_a_dataflow_that_is_none_is_named(name: str, build: Path) -> None:
-    table = read_json(build / "dataflow.json")
-    DATAFLOWS[name](table)
-    write_json(build / "dataflow.json", table)
-    assert str(build) in simulate(build)
+    assert "--engine: emulation has no clock" in unsimulated(build, "--trace", "t.vcd")
 
 
 def samples(frames: int = 5) -> dict[str, np.ndarray]:
@@ -336,17 +233,12 @@ def test_samples_with_wrong_contents_are_a_mismatch(build: Path) -> None:
     assert re.match(r"qonnx, levels0, frame and index \(0, \d+\)", str(left.value.code))
 
 
-def test_a_part_of_the_rtl_that_is_missing_is_named(build: Path) -> None:
-    (build / "rtl" / "files.txt").unlink()
-    assert f"{build / 'rtl'}: is no folder" in simulate(build, "--engine", "rtl")
-
-
 def test_without_a_compiler_simulation_says_so(
     build: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     monkeypatch.setenv("HWGQ_CACHE_DIR", str(tmp_path.parent / "cache"))
-    message = simulate(build, "--engine", "rtl")
+    message = unsimulated(build, "--engine", "rtl")
     assert re.match(r"(g\+\+|make): program not found.*apt install", message), message
 
 
