@@ -21,6 +21,7 @@ QONNX_DOMAIN = "qonnx.custom_op.general"
 # What older exporters call the same operators.
 QONNX_ALIASES = ("onnx.brevitas", "finn.custom_op.general")
 
+INT_QUANT = "IntQuant"  # what qonnx 1.0 calls Quant
 ACTIVATIONS = frozenset({"BipolarQuant", "MultiThreshold", "Quant"})
 # These give the dimensions of a tensor new names and leave its elements in order.
 RENAMING = frozenset({"Flatten", "Reshape", "Squeeze", "Unsqueeze"})
@@ -42,7 +43,7 @@ STANDARD = LAYOUT | AFFINE | MONOTONE | DOTS | REMOVABLE | SHAPES | HOST
 DOMAINS = {
     "": STANDARD,
     "ai.onnx": STANDARD,
-    QONNX_DOMAIN: ACTIVATIONS,
+    QONNX_DOMAIN: ACTIVATIONS | {INT_QUANT},
 } | dict.fromkeys(QONNX_ALIASES, ACTIVATIONS)
 
 MAX_FILE_BYTES = 2**31 - 1
@@ -222,7 +223,7 @@ def _check_node(node: NodeProto, place: str) -> None:
             f"has the operator {node.op_type[:80]!r}, which does not map to hardware",
             f"Replace it by one of {', '.join(sorted(operators))}{hint}",
         )
-    if node.op_type in ACTIVATIONS:
+    if operators is not STANDARD:
         check_quantizer(node, where)
     for attribute in node.attribute:
         if attribute.type in (AttributeProto.GRAPH, AttributeProto.GRAPHS):

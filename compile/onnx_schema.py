@@ -59,11 +59,12 @@ def check_quantizer(node: NodeProto, place: str) -> None:
     NetworkError
         If inputs, outputs or attributes are not what it has.
     """
-    wanted = _ATTRIBUTES[node.op_type]
+    kind = node.op_type.removeprefix("Int")
+    wanted = _ATTRIBUTES[kind]
     found = {a.name: a.type for a in node.attribute}
-    wrong = sorted(n for n, kind in found.items() if wanted.get(n) != kind)
+    wrong = sorted(n for n, made_as in found.items() if wanted.get(n) != made_as)
     lacking = sorted(wanted.keys() & _NEEDED - found.keys())
-    inputs = _INPUTS[node.op_type]
+    inputs = _INPUTS[kind]
     if wrong or lacking:
         problem = f"has the attributes {wrong}" if wrong else f"lacks {lacking}"
     elif len(found) != len(node.attribute):

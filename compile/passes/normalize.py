@@ -14,7 +14,7 @@ from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto
 from onnx.numpy_helper import from_array, to_array
 
 from hwgq.compile.evaluate import ROUNDING_MODES
-from hwgq.compile.onnx_file import QONNX_ALIASES, QONNX_DOMAIN
+from hwgq.compile.onnx_file import INT_QUANT, QONNX_ALIASES, QONNX_DOMAIN
 from hwgq.errors import NetworkError, UnsupportedLayerError, shorten
 
 # As QONNX's documents have them; its executor knows none of the first two.
@@ -75,7 +75,7 @@ def _normalize_domains(model: ModelProto) -> None:
             node.domain = ""
         elif node.domain in QONNX_ALIASES:
             node.domain = QONNX_DOMAIN
-        if node.op_type == "IntQuant":  # what qonnx 1.0 calls it
+        if node.op_type == INT_QUANT:
             node.op_type = "Quant"
     opset = max(
         (o.version for o in model.opset_import if o.domain in ("", "ai.onnx")),

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from onnx import helper, numpy_helper
 
+from hwgq.compile.onnx_file import load_network
 from hwgq.compile.passes.normalize import normalize
 from hwgq.compile.reference import evaluate
 from hwgq.errors import UnsupportedLayerError
@@ -116,3 +117,11 @@ def test_constants_keep_their_bits():
         if t.name.endswith("alpha")
     )
     assert alpha == np.float32(0.1)
+
+
+def test_an_int_quant_is_a_quant(tmp_path):
+    chain = Chain(6).annotate("UINT4").linear(4, 6).quant(2).linear(3, 4)
+    chain.nodes[2].op_type = "IntQuant"
+    path = tmp_path / "network.onnx"
+    path.write_bytes(chain.model().SerializeToString())
+    assert "Quant" in operators(load_network(path))
