@@ -11,7 +11,7 @@ from hwgq.compile.build_folder import Build, load_build, load_frames
 from hwgq.compile.emulate import emulate
 from hwgq.compile.evaluate import FloatArray
 from hwgq.compile.graph import IntArray
-from hwgq.errors import OptionError
+from hwgq.errors import OptionError, StorageError
 from hwgq.progress import step
 from hwgq.storage import write_bytes
 
@@ -83,6 +83,8 @@ def simulate(
         raise OptionError(
             "--engine", "emulation has no clock to trace or stall", "Use --engine rtl"
         )
+    if stalls is not None and not 0 <= stalls < 2**32:
+        raise OptionError("--stalls", f"is {stalls}", "Give a seed from 0 to 2^32 - 1")
     whole = load_build(build)
     codes = whole.codes(load_frames(inputs), str(inputs))
     with step(f"simulate ({engine})"):
@@ -110,6 +112,8 @@ def _rtl(
         taps=False,
         trace=trace,
     )
+    if trace is not None and not trace.is_file():
+        raise StorageError(trace, "cannot be written", "Name a file in a folder")
     run = simulation.run
     return simulation.codes[build.graph.output], SimulationReport(
         outputs=outputs,

@@ -158,7 +158,11 @@ def sources(rtl: Path) -> list[Path]:
     """
     try:
         names = (rtl / "files.txt").read_text().split()
-    except OSError as error:
-        problem = f"is no folder of generated RTL ({error.strerror})"
+    except (OSError, UnicodeDecodeError) as error:
+        problem = f"is no folder of generated RTL ({error})"
         raise StorageError(rtl, problem, "Compile the network first") from error
+    for name in names:
+        if Path(name).name != name or not (rtl / name).is_file():
+            problem = f"lacks the source {name[:80]!r}"
+            raise StorageError(rtl, problem, "Compile the network again")
     return [rtl / name for name in names]
