@@ -6,7 +6,7 @@ images. Where the datapath is a popcount it is computed as one, by XNOR on packe
 planes; before that pass, as plain integer dot products. The two share no arithmetic.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -89,35 +89,6 @@ def emulate_layer(
     raise TypeError(f"no emulation of {type(layer).__name__}")
 
 
-def disagreements(
-    expected: Mapping[str, IntArray], got: Mapping[str, IntArray]
-) -> dict[str, tuple[int, tuple[int, ...] | None]]:
-    """Compare streams that both sides know.
-
-    Parameters
-    ----------
-    expected, got
-        Codes by stream name, shape (frames, *stream shape).
-
-    Returns
-    -------
-    For each stream in `expected` that is in `got`, in its order, the number of unequal
-    integers and the index of the first, (frame, *element), or None.
-    """
-    return {
-        name: _first_difference(expected[name], got[name])
-        for name in expected
-        if name in got
-    }
-
-
-def _first_difference(a: IntArray, b: IntArray) -> tuple[int, tuple[int, ...] | None]:
-    if a.shape != b.shape:
-        return max(a.size, b.size), (min(len(a), len(b)),)
-    wrong = np.argwhere(a != b)
-    return len(wrong), tuple(int(i) for i in wrong[0]) if len(wrong) else None
-
-
 def _check_input(entry: Stream, codes: IntArray) -> None:
     if codes.shape[1:] != entry.shape:
         raise DataError(
@@ -140,7 +111,7 @@ def _mvau(graph: Graph, layer: Mvau, codes: IntArray) -> IntArray:
     vectors = codes.reshape(-1, layer.columns)
     if layer.popcount:
         planes = kernels.pack_planes(vectors, stream.type.bits)
-        sums = kernels.popcounts(planes, pack_flips(weights))
+        sums = kernels.popcounts(planes, _pack_flips(weights))
     else:
         sums = _dot_products(stream.type.values(vectors), weights)
     if layer.thresholds is not None:
@@ -159,6 +130,6 @@ def _dot_products(values: IntArray, weights: BoolArray) -> IntArray:
     return (values.astype(np.float64) @ signs.T).astype(np.int64)
 
 
-def pack_flips(weights: BoolArray) -> kernels.WordArray:
+def _pack_flips(weights: BoolArray) -> kernels.WordArray:
     """Pack inverted signs, shape (rows, columns), to words, zero beyond the last."""
     return kernels.pack_planes((~weights).astype(np.int64), 1)[:, 0]

@@ -184,14 +184,6 @@ class Graph:
         default_factory=lambda: MappingProxyType({}), repr=False
     )
 
-    def producer(self, stream: str) -> Layer | None:
-        """Find the layer that writes `stream`; None for the graph's input."""
-        return next((n for n in self.layers if stream in n.outputs), None)
-
-    def consumers(self, stream: str) -> Iterator[Layer]:
-        """Go through the layers that read `stream`."""
-        return (n for n in self.layers if stream in n.inputs)
-
     def mvaus(self) -> Iterator[Mvau]:
         """Go through the matrix layers, in order."""
         return (n for n in self.layers if isinstance(n, Mvau))

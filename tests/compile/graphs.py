@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Graphs for tests, made by hand or from a seed, as the front end would make them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -129,3 +129,21 @@ def placed(graph: Graph, lanes: Sequence[tuple[int, int]]) -> Graph:
     """Take a random graph through all passes, with these lanes."""
     graph = size_fifos(with_lanes(absorb_offsets(graph), lanes))
     return place_memories(insert_width_converters(graph))
+
+
+def disagreements(
+    expected: Mapping[str, IntArray], got: Mapping[str, IntArray]
+) -> dict[str, tuple[int, tuple[int, ...] | None]]:
+    """Count the integers of each stream on both sides that differ, and find the first.
+
+    Its index is (frame, *element), or None where all are equal.
+    """
+    return {
+        name: _difference(expected[name], got[name]) for name in expected if name in got
+    }
+
+
+def _difference(a: IntArray, b: IntArray) -> tuple[int, tuple[int, ...] | None]:
+    assert a.shape == b.shape
+    wrong = np.argwhere(a != b)
+    return len(wrong), tuple(int(i) for i in wrong[0]) if len(wrong) else None

@@ -11,12 +11,12 @@ from hwgq.compile.boundary import (
     coverage,
     isolate,
 )
-from hwgq.compile.emulate import disagreements, emulate
+from hwgq.compile.emulate import emulate
 from hwgq.compile.graph import BIPOLAR, ElementType, Graph, Mvau, Stream, Thresholding
 from hwgq.compile.netlist import write_rtl
 from hwgq.compile.popcount import popcount_bounds
 from hwgq.compile.simulate_rtl import simulate_rtl
-from tests.compile.graphs import placed, random_codes, random_mlp
+from tests.compile.graphs import disagreements, placed, random_codes, random_mlp
 
 ENTRIES = {
     "bipolar": BIPOLAR,

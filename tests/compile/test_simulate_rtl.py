@@ -6,14 +6,14 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from hwgq.compile.emulate import disagreements, emulate
+from hwgq.compile.emulate import emulate
 from hwgq.compile.graph import BIPOLAR, ElementType, Graph, Stream, Thresholding
 from hwgq.compile.netlist import write_rtl
 from hwgq.compile.schedule import initiation_interval
 from hwgq.compile.simulate_rtl import Simulation, simulate_rtl
 from hwgq.compile.verilator import Stalls
 from hwgq.errors import StorageError
-from tests.compile.graphs import placed, random_codes, random_mlp
+from tests.compile.graphs import disagreements, placed, random_codes, random_mlp
 
 FRAMES = 40
 
