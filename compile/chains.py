@@ -5,6 +5,7 @@ Scales and offsets that the file has before a dot product are applied behind it,
 accumulator: the real number is the same.
 """
 
+import functools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -136,29 +137,49 @@ def _steps(
     """Read a node between integers and a dot product, `before` standing before it."""
     if node.op_type == "Neg":
         return (Step(operator="Mul", value=np.asarray(-1.0)),)
-    if node.op_type not in ("Add", "Div", "Mul", "Sub"):
+    if node.op_type not in AFFINE:
         raise UnsupportedLayerError(
             node.name,
             f"({node.op_type}) stands between a quantizer and a dot product",
             "Put it before the quantizer",
         )
-    value, position = tape.operand(node)
     check_operand(tape, node)
-    if node.op_type in ("Div", "Mul"):
-        if np.any(value != value.flat[0]):
-            raise UnsupportedLayerError(
-                node.name,
-                "scales the columns of a dot product differently",
-                "Use one scale for all of them",
-            )
-        return (Step(operator=node.op_type, value=np.asarray(value.flat[0])),)
-    order = column_order(tape, before, node)
+    step = functools.partial(_step, tape, node, column_order(tape, before, node))
+    if node.op_type == "BatchNormalization":
+        gamma, beta, mean, variance = (
+            tape.constants[name].reshape(-1, *(1,) * (len(tape.shape(node)) - 1))
+            for name in node.input[1:]
+        )
+        root = np.sqrt(variance + float(str(attribute_values(node)["epsilon"])))
+        return (
+            step("Add", -mean),
+            step("Div", root),
+            step("Mul", gamma),
+            step("Add", beta),
+        )
+    value, position = tape.operand(node)
+    if node.op_type != "Sub":
+        return (step(node.op_type, value),)
+    if position == 0:
+        return step("Mul", np.asarray(-1.0)), step("Add", value)
+    return (step("Add", -value),)
+
+
+def _step(
+    tape: Tape, node: NodeProto, order: IntArray, operator: str, value: FloatArray
+) -> Step:
+    """Make a step of an operand of `node`, in the order of the integers."""
     columns = np.empty(len(order))
     columns[order] = np.broadcast_to(value, (1, *tape.shape(node))).reshape(-1)
-    if node.op_type == "Sub" and position == 0:
-        turn = Step(operator="Mul", value=np.asarray(-1.0))
-        return turn, Step(operator="Add", value=columns)
-    return (Step(operator="Add", value=columns if node.op_type == "Add" else -columns),)
+    if operator == "Add":
+        return Step(operator=operator, value=columns)
+    if np.any(columns != columns[0]):
+        raise UnsupportedLayerError(
+            node.name,
+            f"({node.op_type}) scales the columns of a dot product differently",
+            "Use one scale for all of them, or put a quantizer behind it",
+        )
+    return Step(operator=operator, value=columns[0])
 
 
 def check_monotone(tape: Tape, node: NodeProto) -> None:

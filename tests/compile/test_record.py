@@ -47,6 +47,9 @@ NETWORKS = {
         .node("Sub", COLUMN.reshape(1, 2, 2, 4))
         .node("Flatten")
     ),
+    "normalized by one channel": lambda: body(
+        image(shape=(1, 4, 4)).norm(1).node("Flatten")
+    ),
     "transposed": lambda: body(
         image(shape=(4, 2, 2)).node("Transpose", perm=[0, 2, 3, 1]).node("Flatten")
     ),
@@ -216,7 +219,7 @@ REFUSED = {
         lambda: body(image().node("Mul", COLUMN)),
         "scales the columns of a dot product differently",
     ),
-    "normalized input": (lambda: body(image().norm(16)), "stands between a quantizer"),
+    "normalized input": (lambda: body(image().norm(16)), "scales the columns of a dot"),
     "scale a channel": (
         lambda: image().linear(9, 16).quant(2, scale=np.arange(1, 10)).linear(4, 9),
         "different scale for each channel",
