@@ -155,4 +155,9 @@ def _memory(words: int, width: int, fabric: Fabric) -> Cost:
 
 
 def _blocks(words: int, width: int, fabric: Fabric) -> int:
-    return -(-width // fabric.block_width) * -(-words // fabric.block_depth)
+    """Count block RAMs in their best shape: half as wide is twice as deep."""
+    shapes = [
+        (fabric.block_width >> halvings, fabric.block_depth << halvings)
+        for halvings in range(fabric.block_width.bit_length())
+    ]
+    return min(-(-width // w) * -(-words // d) for w, d in shapes)

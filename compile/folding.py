@@ -9,7 +9,7 @@ that reach it. The search is exact: layer by layer it drops what is dominated.
 """
 
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 from types import MappingProxyType
@@ -39,21 +39,16 @@ class Target:
     pins: Mapping[str, Lanes] = field(default_factory=lambda: MappingProxyType({}))
 
 
-class _Option(NamedTuple):
-    """A folding of one layer."""
-
-    cycles: int
-    lanes: Lanes
-    cost: Cost
-
-
 class _Plan(NamedTuple):
-    """Foldings of the first layers: their summed cycles and costs."""
+    """Foldings of one or more layers: their cycles and costs, summed."""
 
     latency: int
     luts: int
     blocks: int
     lanes: tuple[Lanes, ...]
+
+
+_Options = Sequence[Sequence[_Plan]]
 
 
 def choose_lanes(graph: Graph, fabric: Fabric, target: Target) -> dict[str, Lanes]:
@@ -77,48 +72,36 @@ def choose_lanes(graph: Graph, fabric: Fabric, target: Target) -> dict[str, Lane
     FoldingError
         If a pin is illegal, the network does not fit, or the target cannot be met.
     """
-    options = _options(graph, fabric, target.pins)
-    if set(options) == set(target.pins):
-        # Nothing is left to choose; whether it fits, place and route will tell.
-        return {name: listed[0].lanes for name, listed in options.items()}
-    fastest = _fastest(list(options.values()), fabric)
-    if target.fps is None:
-        plan = min(_plans(list(options.values()), fabric, fastest))
-    else:
-        slowest = int(target.clock_mhz * 1e6 / target.fps)
-        if slowest < fastest:
-            raise FoldingError(
-                "fps",
-                f"{target.fps:g} frames/s are out of reach: the best possible is"
-                f" {target.clock_mhz * 1e6 / fastest:.0f} at {target.clock_mhz:g} MHz",
-                "Ask for less, raise the clock, or choose a larger board",
-            )
-        plans = _plans(list(options.values()), fabric, slowest)
-        plan = min(plans, key=lambda p: fabric.share(Cost(p.luts, p.blocks)))
-    return dict(zip(options, plan.lanes, strict=True))
-
-
-def _options(
-    graph: Graph, fabric: Fabric, pins: Mapping[str, Lanes]
-) -> dict[str, list[_Option]]:
     layers = {n.name: n for n in graph.layers if isinstance(n, Mvau | Thresholding)}
+    _check_names(target.pins, layers)
+    options = [
+        [_plan(graph, layer, lanes, fabric) for lanes in _allowed(layer, target.pins)]
+        for layer in layers.values()
+    ]
+    if all(len(listed) == 1 for listed in options):
+        # Nothing is left to choose; whether it fits, place and route will tell.
+        chosen = [listed[0].lanes[0] for listed in options]
+    else:
+        chosen = list(_search(options, fabric, target).lanes)
+    return dict(zip(layers, chosen, strict=True))
+
+
+def _check_names(pins: Mapping[str, Lanes], layers: Mapping[str, Layer]) -> None:
     for name in pins:
         if name not in layers:
             listed = ", ".join(layers)
             raise FoldingError(name, "no such layer", f"Choose one of {listed}")
-    return {
-        name: [
-            _Option(
-                _cycles(graph, layer, lanes),
-                lanes,
-                layer_cost(graph, layer, lanes, fabric),
-            )
-            for lanes in (
-                [_checked(layer, pins[name])] if name in pins else _legal(layer)
-            )
-        ]
-        for name, layer in layers.items()
-    }
+
+
+def _allowed(layer: Mvau | Thresholding, pins: Mapping[str, Lanes]) -> Iterable[Lanes]:
+    return [_checked(layer, pins[layer.name])] if layer.name in pins else _legal(layer)
+
+
+def _plan(
+    graph: Graph, layer: Mvau | Thresholding, lanes: Lanes, fabric: Fabric
+) -> _Plan:
+    cost = layer_cost(graph, layer, lanes, fabric)
+    return _Plan(_cycles(graph, layer, lanes), cost.luts, cost.blocks, (lanes,))
 
 
 def _legal(layer: Mvau | Thresholding) -> Iterator[Lanes]:
@@ -151,53 +134,77 @@ def _cycles(graph: Graph, layer: Layer, lanes: Lanes) -> int:
     return graph.streams[layer.inputs[0]].elements // lanes.pe
 
 
-def _fastest(options: Sequence[Sequence[_Option]], fabric: Fabric) -> int:
+def _search(options: _Options, fabric: Fabric, target: Target) -> _Plan:
+    """Find the plan of all layers that meets the target best."""
+    fastest = _fastest(options, fabric)
+    if target.fps is None:
+        return min(_plans(_within(options, fastest), fabric))
+    slowest = int(target.clock_mhz * 1e6 / target.fps)
+    if slowest < fastest:
+        raise FoldingError(
+            "fps",
+            f"{target.fps:g} frames/s are out of reach: the best possible is"
+            f" {target.clock_mhz * 1e6 / fastest:.0f} at {target.clock_mhz:g} MHz",
+            "Ask for less, raise the clock, or choose a larger board",
+        )
+    plans = _plans(_timeless(_within(options, slowest)), fabric)
+    return min(plans, key=lambda p: fabric.share(Cost(p.luts, p.blocks)))
+
+
+def _fastest(options: _Options, fabric: Fabric) -> int:
     """Find the fewest cycles a frame for which everything fits."""
-    tried = sorted({option.cycles for listed in options for option in listed})
-    first = bisect_left(tried, True, key=lambda n: bool(_plans(options, fabric, n)))
+
+    def fits(cycles: int) -> bool:
+        return bool(_plans(_timeless(_within(options, cycles)), fabric))
+
+    tried = sorted({option.latency for listed in options for option in listed})
+    first = bisect_left(tried, True, key=fits)
     if first < len(tried):
         return tried[first]
-    luts = sum(min(o.cost.luts for o in listed) for listed in options)
-    blocks = sum(min(o.cost.blocks for o in listed) for listed in options)
+    # A layer's cheapest folding by LUTs, as they are what runs out.
+    least = [min(listed, key=lambda o: o[1:]) for listed in options]
+    luts, blocks = sum(p.luts for p in least), sum(p.blocks for p in least)
     raise FoldingError(
         "network",
-        f"does not fit: it needs at least {luts} LUTs and {blocks} block RAMs, and more"
-        f" of one for less of the other; {fabric.luts} and {fabric.blocks} may be used",
+        f"does not fit: at its smallest it takes about {luts} LUTs and {blocks} block"
+        f" RAMs, of which {fabric.luts} and {fabric.blocks} may be used",
         "Choose a larger board, or make the layers smaller",
     )
 
 
-def _plans(
-    options: Sequence[Sequence[_Option]], fabric: Fabric, cycles: int
-) -> list[_Plan]:
-    """List the foldings of all layers within `cycles` that fit and are not dominated.
+def _within(options: _Options, cycles: int) -> _Options:
+    return [[o for o in listed if o.latency <= cycles] for listed in options]
+
+
+def _timeless(options: _Options) -> _Options:
+    """Forget latencies, where costs alone matter: far fewer plans remain."""
+    return [[o._replace(latency=0) for o in listed] for listed in options]
+
+
+def _plans(options: _Options, fabric: Fabric) -> list[_Plan]:
+    """List the plans of all layers that fit and are not dominated.
 
     A plan is dominated by one that is no worse in latency, LUTs and block RAMs.
     """
     plans = [_Plan(0, 0, 0, ())]
     for listed in options:
+        good = _undominated(listed, fabric)
         plans = _undominated(
-            [
-                _extended(plan, option)
-                for plan in plans
-                for option in listed
-                if option.cycles <= cycles
-            ],
-            fabric,
+            (_joined(plan, option) for plan in plans for option in good), fabric
         )
     return plans
 
 
-def _extended(plan: _Plan, option: _Option) -> _Plan:
+def _joined(plan: _Plan, option: _Plan) -> _Plan:
     return _Plan(
-        plan.latency + option.cycles,
-        plan.luts + option.cost.luts,
-        plan.blocks + option.cost.blocks,
-        (*plan.lanes, option.lanes),
+        plan.latency + option.latency,
+        plan.luts + option.luts,
+        plan.blocks + option.blocks,
+        plan.lanes + option.lanes,
     )
 
 
-def _undominated(plans: list[_Plan], fabric: Fabric) -> list[_Plan]:
+def _undominated(plans: Iterable[_Plan], fabric: Fabric) -> list[_Plan]:
     """Keep the plans that fit and that no other one dominates."""
     kept = []
     # Fewest LUTs so far among plans of as many block RAMs or less.

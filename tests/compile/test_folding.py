@@ -75,7 +75,7 @@ def test_more_than_possible_is_refused_with_what_is() -> None:
 
 def test_a_network_that_does_not_fit_is_refused() -> None:
     tiny = ICEBREAKER._replace(blocks=1)
-    with pytest.raises(FoldingError, match="does not fit: it needs at least"):
+    with pytest.raises(FoldingError, match="does not fit: at its smallest"):
         choose_lanes(digits((784, 256, 10)), tiny, Target(clock_mhz=24))
 
 
