@@ -92,7 +92,8 @@ def _cell(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "NO"
     if isinstance(value, int | float):
-        return f"{round(value, 3):,}"
+        large = abs(value) >= 1000
+        return f"{round(value) if large else round(value, 3):,}"
     if isinstance(value, list):
         return ", ".join(map(_cell, value))
     if isinstance(value, dict):
