@@ -136,8 +136,10 @@ def _files(
     modules[f"{FOLDER}/{TOP}.sv"] = board_top(
         info, flow.pll_module, pll, baud=board.uart.baud, info_file=_INFO
     )
+    maps = () if flow.techmap is None else (flow.techmap[0],)
     return {
         **modules,
+        **{f"{FOLDER}/{name}": (templates / name).read_text() for name in maps},
         SCRIPT: synthesis_script(flow, board, (*sources, *modules)),
         flow.constraints_file: flow.constraints(pads(board), board.clock.mhz),
     }

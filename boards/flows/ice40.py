@@ -53,4 +53,8 @@ ICE40 = Flow(
     packer="yowasp-icepack",
     luts="ICESTORM_LC",
     block_rams="ICESTORM_RAM",
+    techmap=(
+        "hwgq_carry_out_ice40.v",
+        "t:SB_CARRY %co1:+SB_CARRY[CO] %co1:+SB_DFF[D] t:SB_DFF %i",
+    ),
 )

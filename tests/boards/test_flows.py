@@ -42,6 +42,7 @@ def test_the_synthesis_script_reads_every_source():
     script = synthesis_script(flow_of(board), board, ["rtl/a.sv", "rtl/b.sv"])
     assert script.splitlines()[0] == "read_verilog -sv -defer rtl/a.sv rtl/b.sv"
     assert "synth_ice40 -device u -dffe_min_ce_use 9 -top hwgq_board_top\n" in script
+    assert "techmap -max_iter 1 -map bitstream/hwgq_carry_out_ice40.v t:SB_" in script
 
 
 def test_the_ice40_constraints_hold_pins_pull_ups_and_the_oscillator():
