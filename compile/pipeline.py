@@ -30,6 +30,7 @@ from hwgq.compile.passes.place_memories import place_memories
 from hwgq.compile.passes.record import record
 from hwgq.compile.passes.size_fifos import size_fifos
 from hwgq.compile.tape import Tape
+from hwgq.errors import FoldingError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,9 +139,12 @@ def _cross_border(state: State) -> State:
 def _fold(state: State) -> State:
     request = state.request
     target = Target(fps=request.fps, clock_mhz=request.clock_mhz, pins=request.pins)
-    # Who asks for a rate gets the whole board; else it stays quick to place and route.
-    fabric = Fabric.of(request.board, quick=request.fps is None)
-    graph = fold(state.graph, fabric, target)
+    try:
+        fabric = Fabric.of(request.board, quick=request.fps is None)
+        graph = fold(state.graph, fabric, target)
+    except FoldingError:
+        # A network too large to be routed in minutes may still fit the whole device.
+        graph = fold(state.graph, Fabric.of(request.board, quick=False), target)
     return dataclasses.replace(state, dataflow=graph)
 
 
