@@ -2,6 +2,7 @@
 """The stage `compile`: from a QONNX file to a build folder."""
 
 import importlib.metadata
+import importlib.resources
 import platform
 import re
 from pathlib import Path
@@ -41,6 +42,7 @@ from hwgq.storage import (
 )
 
 BUILDS = Path("builds")
+_SOURCES = ("compile", "hw_templates")
 _PACKAGES = ("hwgq", "finn-plus", "qonnx", "onnx", "numpy")
 
 
@@ -61,7 +63,8 @@ def compile_network(
     Parameters
     ----------
     network
-        QONNX file. A ``samples.npz`` beside it comes along, for `verify`.
+        QONNX file. Beside a run's ``network.onnx``, ``samples.npz`` comes along, for
+        `verify`.
     board
         Name of a board.
     out
@@ -108,10 +111,10 @@ def compile_network(
     )
     model = load_network(network)
     folder = out or BUILDS / f"{_stem(network)}-{chosen.name}"
-    samples = network.with_name(SAMPLES)
+    samples = _samples_beside(network)
     inputs = {
         "network": sha256_file(network),
-        "samples": sha256_file(samples) if samples.exists() else "",
+        "samples": sha256_file(samples) if samples else "",
         "request": sha256_bytes(repr(request).encode()),
         "keep_stages": str(keep_stages),
         **versions(),
@@ -136,7 +139,20 @@ def compile_network(
 def versions() -> dict[str, str]:
     """Give the versions of all that a build depends on."""
     found = {name: importlib.metadata.version(name) for name in _PACKAGES}
-    return {**found, "python": platform.python_version()}
+    return {**found, "python": platform.python_version(), "source": _source_hash()}
+
+
+def _source_hash() -> str:
+    """Hash compiler and templates: in a checkout they change under one version."""
+    parts = (importlib.resources.files(f"hwgq.{name}") for name in _SOURCES)
+    files = sorted(f for p in parts for f in Path(str(p)).rglob("*.[ps][yv]"))
+    return sha256_bytes("".join(map(sha256_file, files)).encode())[:16]
+
+
+def _samples_beside(network: Path) -> Path | None:
+    """Find the samples of a run folder's network."""
+    samples = network.with_name(SAMPLES)
+    return samples if network.name == NETWORK and samples.exists() else None
 
 
 def _stem(network: Path) -> str:
@@ -148,8 +164,7 @@ def _stem(network: Path) -> str:
 def _write(folder: Path, network: Path, state: State) -> None:
     graph = state.graph
     write_bytes(folder / NETWORK, network.read_bytes())
-    samples = network.with_name(SAMPLES)
-    if samples.exists():
+    if samples := _samples_beside(network):
         write_bytes(folder / SAMPLES, samples.read_bytes())
     else:
         remove(folder / SAMPLES)
