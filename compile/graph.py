@@ -12,7 +12,7 @@ import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -194,9 +194,9 @@ class Graph:
         keys = (getattr(layer, name, None) for layer in self.layers for name in fields)
         return tuple(dict.fromkeys(key for key in keys if key is not None))
 
-    def replace(self, **changes: object) -> Self:
+    def replace(self, **changes: Any) -> Self:
         """Copy the graph with some fields changed."""
-        return dataclasses.replace(self, **changes)  # type: ignore[arg-type]
+        return dataclasses.replace(self, **changes)
 
     def with_layers(self, changed: Mapping[str, Layer]) -> Self:
         """Copy the graph with the layers of these names exchanged."""

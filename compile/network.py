@@ -163,9 +163,10 @@ class Section:
 
     def real(self, accumulators: IntArray) -> FloatArray:
         """Evaluate the whole chain on accumulators of shape (frames, channels)."""
-        return self._behind(self.affine(accumulators))
+        return self.behind(self.affine(accumulators))
 
-    def _behind(self, real: FloatArray) -> FloatArray:
+    def behind(self, real: FloatArray) -> FloatArray:
+        """Evaluate the chain's tail, shape (frames, channels)."""
         return _flat(self.tail, real) if self.tail else real
 
     def affine(self, accumulators: npt.NDArray[np.generic]) -> FloatArray:
@@ -176,7 +177,7 @@ class Section:
     def quantize(self, real: FloatArray) -> IntArray:
         """Evaluate the chain's tail and the quantizer, shape (frames, channels)."""
         assert self.quantizer is not None
-        return self.quantizer.codes(self._behind(real))
+        return self.quantizer.codes(self.behind(real))
 
 
 def _flat(chain: Float64, values: npt.NDArray[np.generic]) -> FloatArray:

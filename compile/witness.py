@@ -25,6 +25,8 @@ UNIT = 2.0**-24
 # Roundings of one node of a chain, batch normalization being the longest: subtract,
 # add eps, root, divide, multiply, add.
 _ROUNDINGS_A_NODE = 6
+# What a float32 library's sigmoid or tanh may be off by, in roundings of its result.
+_ROUNDINGS_OF_A_FUNCTION = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,10 +94,17 @@ def _first(
 
 def excusable(section: Section, accumulators: IntArray) -> tuple[IntArray, IntArray]:
     """Give the least and the largest code that float32 rounding can lead to."""
+    assert section.quantizer is not None
     real = section.affine(accumulators)
     bound = error_bound(section, accumulators)
-    ends = section.quantize(real - bound), section.quantize(real + bound)
-    return np.minimum(*ends), np.maximum(*ends)
+    ends = section.behind(real - bound), section.behind(real + bound)
+    slack = np.zeros(())
+    if section.tail is not None:
+        nodes = len(section.tail.model.graph.node)
+        slack = _ROUNDINGS_OF_A_FUNCTION * nodes * UNIT * np.maximum(*map(np.abs, ends))
+    low = section.quantizer.codes(np.minimum(*ends) - slack)
+    high = section.quantizer.codes(np.maximum(*ends) + slack)
+    return np.minimum(low, high), np.maximum(low, high)
 
 
 def error_bound(section: Section, accumulators: IntArray) -> FloatArray:
@@ -123,9 +132,15 @@ def magnitude_chain(chain: Float64) -> Float64:
             node.op_type = "Add"
         elif node.op_type == "Neg":
             node.op_type = "Abs"
-    means = {n.input[3] for n in model.graph.node if n.op_type == "BatchNormalization"}
-    for tensor in model.graph.initializer:
+    tensors = {t.name: t for t in model.graph.initializer}
+    for tensor in tensors.values():
         if tensor.data_type == TensorProto.DOUBLE:
-            sign = -1.0 if tensor.name in means else 1.0
-            tensor.CopyFrom(from_array(sign * np.abs(to_array(tensor)), tensor.name))
+            tensor.CopyFrom(from_array(np.abs(to_array(tensor)), tensor.name))
+    for number, node in enumerate(model.graph.node):
+        if (
+            node.op_type == "BatchNormalization"
+        ):  # subtracts a mean that others may share
+            mean = -to_array(tensors[node.input[3]])
+            node.input[3] = f"hwgq.mean.{number}"
+            model.graph.initializer.append(from_array(mean, node.input[3]))
     return Float64(model)
