@@ -275,3 +275,5 @@ def main(arguments: Sequence[str] | None = None) -> None:
         app(arguments, prog_name="hwgq")
     except HwgqError as error:
         sys.exit(str(error))
+    except KeyboardInterrupt:  # where Typer does not catch it itself
+        sys.exit(130)
