@@ -103,11 +103,11 @@ def test_a_compilation_that_is_broken_off_is_taken_up_again(
         time.sleep(0.5)
         process.send_signal(how)
         _, err = process.communicate(timeout=60)
-    # While a native library loads, Ctrl-C may take the system's own action: the process
-    # ends at once, as by a kill.
+    # Where Ctrl-C meets code that a library runs from text, Python cleans up and then
+    # ends by the signal itself, which shells count as 130, too.
     assert process.returncode in ({130, -how} if how == signal.SIGINT else {-how})
     assert "Traceback" not in err
     left = tree(build) if build.exists() else {}
     assert left == {}
-    assert build.exists() == (process.returncode == -how)
+    assert build.exists() == (how == signal.SIGKILL)
     assert "build.toml" in compile_(tmp_path)
