@@ -14,6 +14,7 @@ from hwgq.boards.design import read_info
 from hwgq.boards.protocol import ANSWER_OVERHEAD, REQUEST_OVERHEAD
 from hwgq.compile import VerifyReport, compile_network, verify
 from hwgq.progress import tell
+from hwgq.storage import read_toml
 
 SEEDS = (0, 1, 2)
 """Seeds of the accuracy table; none is picked."""
@@ -39,6 +40,8 @@ class Summary:
         Of the HWGQ network, and of the float network trained alike.
     verification
         The ladder: every representation beside the reference; the cycles of a frame.
+    lanes
+        Rows times columns in parallel, of all layers together.
     clock_mhz, fmax_mhz
         Clock of the board's PLL, and the fastest that the routed design takes.
     core_fps, core_fps_at_fmax
@@ -53,6 +56,7 @@ class Summary:
 
     accuracy: tuple[Accuracy, ...]
     verification: VerifyReport
+    lanes: int
     clock_mhz: float
     fmax_mhz: float
     core_fps: float
@@ -110,6 +114,7 @@ def run(
     return Summary(
         accuracy=accuracy,
         verification=verification,
+        lanes=read_toml(build / "build.toml")["estimates"]["lanes"],
         clock_mhz=result.clock_mhz,
         fmax_mhz=result.fmax_mhz,
         core_fps=speed.core,
