@@ -8,13 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from hwgq.compile.graph import IntArray
-from hwgq.compile.witness import Testimony
+from hwgq.compile.witness import Numbers, Testimony, first_mismatch
 from hwgq.errors import MismatchError
-
-Numbers = IntArray | npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,11 +99,8 @@ class Climb:
         self.values += one.size
         wrong = np.argwhere(one != other)
         self.mismatches += len(wrong)
-        if len(wrong) and self.mismatch is None:
-            index = tuple(int(i) for i in wrong[0])
-            self.mismatch = MismatchError(
-                self.rung, layer, index, one[index].item(), other[index].item()
-            )
+        if self.mismatch is None:
+            self.mismatch = first_mismatch(self.rung, layer, wrong, one, other)
 
     def compare_all(
         self, expected: Mapping[str, IntArray], got: Mapping[str, IntArray]

@@ -8,11 +8,11 @@ import numpy as np
 
 from hwgq.compile.emulate import emulate
 from hwgq.compile.graph import IntArray
+from hwgq.compile.ladder import Climb
 from hwgq.compile.network import Network
 from hwgq.compile.pipeline import Pass, State
 from hwgq.compile.reference import Evaluation, evaluate_integers
 from hwgq.compile.serialize import structure
-from hwgq.errors import MismatchError
 from hwgq.storage import sha256_bytes
 
 CHECK_FRAMES = 16
@@ -77,8 +77,10 @@ class Stages:
             )
         kind = state.network.input_type
         found = emulate(state.graph, kind.codes(self._expected.integers))
-        for name, wanted in self._expected.codes.items():
-            compare(f"pass {step.name}", name, wanted, found[name])
+        climb = Climb(f"pass {step.name}", CHECK_FRAMES)
+        climb.compare_all(self._expected.codes, found)
+        if climb.mismatch is not None:
+            raise climb.mismatch
 
 
 def random_integers(network: Network, frames: int) -> IntArray:
@@ -86,13 +88,3 @@ def random_integers(network: Network, frames: int) -> IntArray:
     kind = network.input_type
     size = (frames, network.elements)
     return kind.values(np.random.default_rng(0).integers(kind.low, kind.high + 1, size))
-
-
-def compare(rung: str, layer: str, expected: IntArray, got: IntArray) -> None:
-    """Raise where two arrays of codes, frames first, are not equal."""
-    flat, other = expected.reshape(len(expected), -1), got.reshape(len(got), -1)
-    wrong = np.argwhere(flat != other)
-    if wrong.size:
-        index = tuple(int(i) for i in wrong[0])
-        wanted, found = flat[index].item(), other[index].item()
-        raise MismatchError(rung, layer, index, wanted, found)

@@ -21,6 +21,8 @@ from hwgq.compile.network import Network, Section
 from hwgq.compile.reference import Evaluation
 from hwgq.errors import MismatchError
 
+Numbers = IntArray | FloatArray
+
 UNIT = 2.0**-24
 # Roundings of one node of a chain, batch normalization being the longest: subtract,
 # add eps, root, divide, multiply, add.
@@ -78,18 +80,28 @@ def testify(
             values=codes.size,
             ties=int(np.count_nonzero(codes != expected)) - len(wrong),
             mismatches=len(wrong),
-            first=_first(witness, section.name, wrong, expected, codes),
+            first=first_mismatch(witness, section.name, wrong, expected, codes),
         )
 
 
-def _first(
-    witness: str, layer: str, wrong: IntArray, expected: IntArray, codes: IntArray
+def first_mismatch(
+    rung: str, layer: str, wrong: IntArray, expected: Numbers, got: Numbers
 ) -> MismatchError | None:
+    """Describe the first of some differences; None where there are none.
+
+    Parameters
+    ----------
+    rung, layer
+        Where they are.
+    wrong
+        Indices that differ, as `np.argwhere` gives them.
+    expected, got
+        The reference's numbers, and the rung's.
+    """
     if not len(wrong):
         return None
     index = tuple(int(i) for i in wrong[0])
-    wanted, got = expected[index].item(), codes[index].item()
-    return MismatchError(witness, layer, index, wanted, got)
+    return MismatchError(rung, layer, index, expected[index].item(), got[index].item())
 
 
 def excusable(section: Section, accumulators: IntArray) -> tuple[IntArray, IntArray]:
