@@ -11,20 +11,21 @@ warnings.filterwarnings("ignore", "Named tensors and all their associated APIs")
 
 from hwgq.train.accuracy import Accuracy, measure_accuracy  # noqa: E402
 from hwgq.train.exact import Reference, reference  # noqa: E402
-from hwgq.train.exporter import export, export_network  # noqa: E402
+from hwgq.train.exporter import export_network, export_run  # noqa: E402
 from hwgq.train.float_witness import Witness, witness  # noqa: E402
-from hwgq.train.layers import HWGQ, BinaryLinear, Sign  # noqa: E402
+from hwgq.train.layers import HWGQ, BinaryConv2d, BinaryLinear, Sign  # noqa: E402
 from hwgq.train.training import train  # noqa: E402
 
 __all__ = [
     "HWGQ",
     "Accuracy",
+    "BinaryConv2d",
     "BinaryLinear",
     "Reference",
     "Sign",
     "Witness",
-    "export",
     "export_network",
+    "export_run",
     "measure_accuracy",
     "reference",
     "train",

@@ -11,7 +11,8 @@ from hwgq.storage import locked, read_json, write_json
 from hwgq.train.datasets import Dataset
 from hwgq.train.exact import reference
 from hwgq.train.recipe import Recipe, load_recipe
-from hwgq.train.runs import RUNS, load_data
+from hwgq.train.networks import load_data
+from hwgq.train.runs import RUNS
 from hwgq.train.trainer import fit, share_right
 from hwgq.train.training import checked_seed, fit_inputs
 

@@ -36,7 +36,7 @@ TOLERANCE = 1e-4
 """Largest float32 error of a logit, as a share of the largest logit."""
 
 
-def export(run: Path) -> Path:
+def export_run(run: Path) -> Path:
     """Write a run's network.onnx and samples.npz.
 
     Parameters

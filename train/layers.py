@@ -2,7 +2,8 @@
 """HWGQ as layers: Brevitas layers with the quantizers of `hwgq.train.quantizers`.
 
 A block of the paper is a binary layer, a batch normalization without affine part, and
-an activation quantizer, in this order.
+an activation quantizer, in this order. Each layer computes by itself what its Brevitas
+quantizer says, at half the cost; in export, and on a QuantTensor, Brevitas runs.
 """
 
 from typing import Any
@@ -13,18 +14,13 @@ from brevitas.core.bit_width import BitWidthConst
 from brevitas.core.utils import StatelessBuffer
 from brevitas.inject import ExtendedInjector
 from brevitas.proxy import ActQuantProxyFromInjector, WeightQuantProxyFromInjector
+from brevitas.quant_tensor import QuantTensor
 from torch import Tensor, nn
+from torch.nn import functional
 
-from hwgq.errors import OptionError
-from hwgq.train.quantizers import (
-    Backward,
-    HalfWave,
-    WeightScale,
-    alpha,
-    binary_weight,
-    half_wave,
-    sign,
-)
+from hwgq.train.half_wave import HalfWave, from_bits
+from hwgq.train.options import Backward, Form, Spacing, WeightScale, check_choice
+from hwgq.train.quantizers import alpha, binary_weight, half_wave, sign, staircase
 
 Quantized = tuple[Tensor, Tensor, Tensor, Tensor]
 """What Brevitas wants of a quantizer: values, scale, zero point, bit width."""
@@ -36,9 +32,16 @@ class HWGQ(qnn.QuantIdentity):  # type: ignore[misc]  # Brevitas has no types
     Parameters
     ----------
     bits
-        Width of a level, 1 to 4.
+        Width of a level, 1 to 4; by default 2. There are 2^bits - 1 positive levels.
     backward
         Gradient of the staircase: "vanilla", "clipped" or "log-tailed".
+    levels
+        Number of positive levels instead of bits: 1, 2, 3, 7 or 15.
+    spacing
+        "uniform" levels, or "lloyd-max" ones, which train and export, but which no
+        hardware takes.
+    form
+        "paper", whose first threshold is 0, or "round", whose level is round(x / step).
 
     Raises
     ------
@@ -46,10 +49,30 @@ class HWGQ(qnn.QuantIdentity):  # type: ignore[misc]  # Brevitas has no types
         If an option is unknown. (Brevitas itself ignores misspelt ones.)
     """
 
-    def __init__(self, bits: int = 2, backward: str = Backward.CLIPPED) -> None:
-        quantizer = HalfWave(bits, backward)
+    def __init__(
+        self,
+        bits: int | None = None,
+        backward: str = Backward.CLIPPED,
+        *,
+        levels: int | None = None,
+        spacing: str = Spacing.UNIFORM,
+        form: str = Form.PAPER,
+    ) -> None:
+        quantizer = from_bits(bits, levels, backward, spacing, form)
         super().__init__(act_quant=_HalfWaveActQuant, quantizer=quantizer)
         self.quantizer = quantizer
+        self._table = (
+            tuple(quantizer.strict_thresholds.tolist()),
+            tuple(quantizer.values.tolist()),
+            quantizer.step if quantizer.uniform else None,
+            str(quantizer.backward),
+        )
+
+    def forward(self, x: Any) -> Any:
+        """Quantize `x`, of any shape."""
+        if self.act_quant.export_mode or isinstance(x, QuantTensor):
+            return super().forward(x)
+        return staircase(x, *self._table)
 
 
 class Sign(qnn.QuantIdentity):  # type: ignore[misc]
@@ -58,8 +81,43 @@ class Sign(qnn.QuantIdentity):  # type: ignore[misc]
     def __init__(self) -> None:
         super().__init__(act_quant=_SignActQuant)
 
+    def forward(self, x: Any) -> Any:
+        """Quantize `x`, of any shape."""
+        if self.act_quant.export_mode or isinstance(x, QuantTensor):
+            return super().forward(x)
+        return sign(x)
 
-class BinaryLinear(qnn.QuantLinear):  # type: ignore[misc]
+
+class _BinaryWeights(nn.Module):
+    """What the layers with weights alpha * sign(w) share."""
+
+    weight: nn.Parameter
+    bias: nn.Parameter | None
+    weight_quant: Any
+
+    def alpha(self) -> Tensor:
+        """Compute the scale of the weights, shape (rows, 1, ...) or ()."""
+        result: Tensor = self.weight_quant.tensor_quant.alpha(self.weight)
+        return result
+
+    def signs(self) -> Tensor:
+        """Compute the signs of the weights, in their shape, +1 where w >= 0."""
+        return torch.where(self.weight.detach() >= 0, 1.0, -1.0)
+
+    def freeze(self, signs: Tensor, scale: Tensor) -> None:
+        """Set signs and scale as they were deployed; the layer is not trained again.
+
+        The mean of |w| over equal numbers may round to another one: so the scale is
+        kept beside the weights.
+        """
+        self.weight.data = signs * scale
+        self.weight_quant.tensor_quant.frozen_alpha = scale
+
+    def _binary(self) -> Tensor:
+        return binary_weight(self.weight, self.alpha())
+
+
+class BinaryLinear(_BinaryWeights, qnn.QuantLinear):  # type: ignore[misc]
     """A dense layer whose weights are alpha * sign(w).
 
     Parameters
@@ -85,9 +143,7 @@ class BinaryLinear(qnn.QuantLinear):  # type: ignore[misc]
         bias: bool = False,
         scale: str = WeightScale.CHANNEL,
     ) -> None:
-        if scale not in list(WeightScale):
-            remedy = f"Choose one of {', '.join(WeightScale)}"
-            raise OptionError("BinaryLinear", f"has no scale {scale!r}", remedy)
+        check_choice("BinaryLinear", "scale", scale, WeightScale)
         super().__init__(
             in_features,
             out_features,
@@ -95,15 +151,64 @@ class BinaryLinear(qnn.QuantLinear):  # type: ignore[misc]
             weight_quant=_BinaryWeightQuant,
             weight_scale_over=WeightScale(scale),
         )
-        self.scale = WeightScale(scale)
 
-    def alpha(self) -> Tensor:
-        """Compute the scale of the weights, shape (rows, 1) or ()."""
-        return alpha(self.weight, self.scale)
+    def forward(self, x: Any) -> Any:
+        """Multiply `x`, shape (..., in_features), by the binary weights."""
+        if self.weight_quant.export_mode or isinstance(x, QuantTensor):
+            return super().forward(x)
+        return functional.linear(x, self._binary(), self.bias)
 
-    def signs(self) -> Tensor:
-        """Compute the signs of the weights, shape (rows, columns), +1 where w >= 0."""
-        return torch.where(self.weight.detach() >= 0, 1.0, -1.0)
+
+class BinaryConv2d(_BinaryWeights, qnn.QuantConv2d):  # type: ignore[misc]
+    """A convolution whose weights are alpha * sign(w); zeros are padded.
+
+    Parameters
+    ----------
+    in_channels, out_channels, kernel_size, stride, padding, dilation, groups
+        As of `torch.nn.Conv2d`.
+    bias
+        Whether a float bias is added.
+    scale
+        Over what alpha, the mean of |w|, is taken: "channel" or "tensor".
+
+    Raises
+    ------
+    OptionError
+        If `scale` is unknown.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int | tuple[int, int],
+        stride: int | tuple[int, int] = 1,
+        padding: int | tuple[int, int] = 0,
+        dilation: int | tuple[int, int] = 1,
+        groups: int = 1,
+        *,
+        bias: bool = False,
+        scale: str = WeightScale.CHANNEL,
+    ) -> None:
+        check_choice("BinaryConv2d", "scale", scale, WeightScale)
+        super().__init__(
+            in_channels,
+            out_channels,
+            kernel_size,
+            stride=stride,
+            padding=padding,
+            dilation=dilation,
+            groups=groups,
+            bias=bias,
+            weight_quant=_BinaryWeightQuant,
+            weight_scale_over=WeightScale(scale),
+        )
+
+    def forward(self, x: Any) -> Any:
+        """Convolve `x`, shape (n, channels, height, width), with binary weights."""
+        if self.weight_quant.export_mode or isinstance(x, QuantTensor):
+            return super().forward(x)
+        return self._conv_forward(x, self._binary(), self.bias)
 
 
 class HalfWaveActProxy(ActQuantProxyFromInjector):  # type: ignore[misc]
@@ -151,9 +256,14 @@ class _BinaryWeightTensorQuant(_Constant):
     def __init__(self, scale_over: WeightScale) -> None:
         super().__init__(1.0, 1)
         self.scale_over = scale_over
+        self.register_buffer("frozen_alpha", None, persistent=False)
+
+    def alpha(self, weight: Tensor) -> Tensor:
+        frozen: Tensor | None = self.frozen_alpha
+        return alpha(weight, self.scale_over) if frozen is None else frozen
 
     def forward(self, weight: Tensor) -> Quantized:
-        scale = alpha(weight, self.scale_over)
+        scale = self.alpha(weight)
         _, _, zero_point, bit_width = self.parts(weight)
         return binary_weight(weight, scale), scale, zero_point, bit_width
 

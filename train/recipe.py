@@ -2,15 +2,19 @@
 """Recipes: a TOML file that says what is trained, on what, and how."""
 
 import difflib
+from dataclasses import fields
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from hwgq.errors import RecipeError
+from hwgq.errors import OptionError, RecipeError
 from hwgq.storage import read_toml
-from hwgq.train.quantizers import STEPS, Backward
+from hwgq.train.augmentation import Augmentation
+from hwgq.train.half_wave import from_bits
+from hwgq.train.models import NAMES, Activation, Ends, Style, Weights, takes_rows
+from hwgq.train.options import Backward, Form, Spacing
 
 Positive = Annotated[int, Field(gt=0)]
 
@@ -22,38 +26,120 @@ class Table(BaseModel):
 
 
 class Data(Table):
-    """What is learned: the name of a data set, see `hwgq.train.datasets`."""
+    """What is learned.
+
+    Parameters
+    ----------
+    set
+        Name of a data set, see `hwgq.train.datasets`.
+    size
+        Rows and columns of the images of a folder, which are scaled and cut to it.
+    augmentation
+        What is done to images, see `hwgq.train.augmentation`.
+    shift
+        Pixels by which an augmented image is moved at most, in each direction.
+    """
 
     set: str
+    size: Positive | None = None
+    augmentation: Augmentation = Augmentation.NONE
+    shift: Annotated[int, Field(ge=0)] = 4
 
 
 class Network(Table):
-    """The network, see `hwgq.train.models`."""
+    """The network, see `hwgq.train.models`.
 
-    model: Literal["mlp"]
-    hidden: Annotated[tuple[Positive, ...], Field(min_length=1)]
-    bits: Annotated[int, Field(ge=min(STEPS), le=max(STEPS))] = 2
+    Parameters
+    ----------
+    model, width, hidden
+        As of `hwgq.train.models.build`.
+    bits, levels
+        Of an activation: one of the two, or none for 2 bits.
+    weights, activation, ends, spacing, form, backward, affine, momentum
+        As of `hwgq.train.models.Style`.
+    """
+
+    model: Literal[NAMES]  # type: ignore[valid-type]  # mypy wants the names themselves
+    width: Annotated[float, Field(gt=0, le=16)] = 1.0
+    hidden: tuple[Positive, ...] = ()
+    weights: Weights = Weights.BINARY
+    activation: Activation = Activation.HWGQ
+    ends: Ends = Ends.HARDWARE
+    bits: int | None = None
+    levels: int | None = None
+    spacing: Spacing = Spacing.UNIFORM
+    form: Form = Form.PAPER
     backward: Backward = Backward.CLIPPED
+    affine: bool = False
+    momentum: Annotated[float, Field(gt=0, le=1)] = 0.1
+
+    @model_validator(mode="after")
+    def _exists(self) -> Self:
+        """Refuse quantizers that do not exist, and widths of other networks."""
+        if bool(self.hidden) != (self.model == "mlp"):
+            problem = 'hidden is for model = "mlp", and only for it'
+            raise ValueError(problem)
+        try:
+            self.style()
+        except OptionError as error:
+            raise ValueError(str(error).removesuffix(".")) from error
+        return self
+
+    def style(self) -> Style:
+        """Say how the layers are made."""
+        quantizer = from_bits(
+            self.bits, self.levels, self.backward, self.spacing, self.form
+        )
+        known = {field.name for field in fields(Style)} & set(type(self).model_fields)
+        chosen = {name: getattr(self, name) for name in known}
+        return Style(**{**chosen, "levels": quantizer.levels})
 
 
 class Schedule(Table):
-    """AdamW, whose learning rate falls to zero along a cosine.
+    """How it is learned.
 
     Parameters
     ----------
     epochs, batch
-        Times through the train part, and images a step.
+        Times through the train part, and images a step, of all processes together.
     learning_rate, weight_decay
-        Of AdamW, at the start.
+        At the start; biases and normalizations do not decay.
+    optimizer
+        AdamW, or SGD of momentum 0.9.
+    decay
+        How the learning rate falls: to zero along a cosine or a line, or to a tenth
+        after a half and again after three quarters of the steps.
+    warmup
+        Share of the steps in which it first rises from zero.
+    init
+        How weights begin: as PyTorch's layers do, from N(0, 0.01^2), or by He et al.
+    normalize_logits
+        Whether the loss takes logits of one mean and variance, times a learned number.
+        The network's own logits stay what they are.
+    precision
+        Of products while learning: "32", "tf32" (on a GPU), or "bf16". Evaluation and
+        export are exact: there is neither in them.
+    compile
+        Whether torch.compile makes the training step.
     threads
         CPU threads. The same number gives the same weights again, bit for bit.
+    seeds
+        Seeds 0, 1, ... that a table of accuracies is made from.
     """
 
     epochs: Positive
     batch: Annotated[int, Field(gt=1)]
     learning_rate: Annotated[float, Field(gt=0, le=10)]
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    optimizer: Literal["adamw", "sgd"] = "adamw"
+    decay: Literal["cosine", "linear", "step"] = "cosine"
+    warmup: Annotated[float, Field(ge=0, le=0.5)] = 0.0
+    init: Literal["default", "gauss", "msra"] = "default"
+    normalize_logits: bool = False
+    precision: Literal["32", "tf32", "bf16"] = "32"
+    compile: bool = False
     threads: Positive = 1
+    seeds: Positive = 1
 
 
 class Recipe(Table):
@@ -71,6 +157,18 @@ class Recipe(Table):
     data: Data
     network: Network
     schedule: Schedule
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        """Refuse augmentations that the network cannot take."""
+        augmentation = self.data.augmentation
+        if augmentation != Augmentation.NONE and takes_rows(self.network.model):
+            problem = f"{self.network.model} takes rows of numbers, which have no"
+            raise ValueError(f'{problem} neighbours: set data.augmentation = "none"')
+        if augmentation == Augmentation.PAPER and self.network.ends != Ends.PAPER:
+            problem = 'data.augmentation = "paper" makes pixels that are no integers:'
+            raise ValueError(f'{problem} set network.ends = "paper"')
+        return self
 
 
 def names() -> list[str]:

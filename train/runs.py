@@ -15,9 +15,8 @@ from torch import nn
 
 from hwgq.errors import DataError, StorageError
 from hwgq.storage import read_json, read_toml
-from hwgq.train import datasets
 from hwgq.train.datasets import Dataset
-from hwgq.train.models import build
+from hwgq.train.networks import load_data, make_network
 from hwgq.train.recipe import Recipe, parse_recipe
 
 RUNS = Path("runs")
@@ -44,14 +43,6 @@ class Run:
     model: nn.Sequential
 
 
-def load_data(recipe: Recipe, data: Path | None) -> Dataset:
-    """Load a recipe's data set, in the shape that its network takes.
-
-    Errors as `hwgq.train.datasets.load`.
-    """
-    return datasets.load(recipe.data.set, data).flat()
-
-
 def default_folder(recipe: Recipe, seed: int) -> Path:
     """Name the folder of a run: runs/NAME, with the seed where it is not 0."""
     return RUNS / (f"{recipe.name}-seed{seed}" if seed else recipe.name)
@@ -74,7 +65,7 @@ def load_run(run: Path) -> Run:
     if dataset.fingerprint() != origin["sha256"]:
         problem = f"is not what {run} was trained on"
         raise DataError(data or recipe.data.set, problem, "Train again")
-    model = build(recipe.network, dataset.shape, dataset.classes)
+    model = make_network(recipe, dataset)
     _load_weights(model, run / "weights.safetensors")
     return Run(recipe, origin["seed"], dataset, model.eval())
 

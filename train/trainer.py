@@ -1,49 +1,84 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The training loop, by Lightning."""
+"""The training loop, by Lightning: devices, precision, checkpoints, logs, progress."""
 
 import logging
+import os
+import pickle
+import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import lightning
+import numpy as np
+import numpy.typing as npt
 import torch
-from lightning.pytorch.callbacks import Callback
-from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
-from torch import Tensor, nn
-from torch.nn import functional
-from torch.optim import AdamW
-from torch.optim.lr_scheduler import CosineAnnealingLR
-from torch.utils.data import BatchSampler, DataLoader, RandomSampler, TensorDataset
+from lightning.pytorch.callbacks import Callback, ModelCheckpoint
+from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
+from torch import nn
 
-from hwgq.errors import RecipeError
-from hwgq.progress import track
+from hwgq.progress import tell, track
+from hwgq.storage import remove
 from hwgq.train.datasets import Dataset, Part
-from hwgq.train.models import build
-from hwgq.train.recipe import Recipe, Schedule
+from hwgq.train.networks import make_network
+from hwgq.train.recipe import Recipe
+from hwgq.train.task import EVALUATED, Epoch, Task, on_device, taken
 
-Batch = list[Tensor]
-"""Images as float32 integers, and their labels."""
+PRECISIONS: dict[str, Any] = {"32": "32-true", "tf32": "32-true", "bf16": "bf16-mixed"}
+"""Lightning's names of our precisions."""
 
-
-@dataclass(frozen=True, slots=True)
-class Epoch:
-    """What one epoch brought: mean training loss, share of validation images right."""
-
-    loss: float
-    validation: float
+LINE_SECONDS = 60.0
+"""A log gets a line after the first epoch that ends so long after the last line."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """A trained network, in evaluation mode, and how it came about."""
+    """A trained network, in evaluation mode on the CPU, and how it came about.
+
+    Parameters
+    ----------
+    model
+        The network after the last epoch.
+    epochs
+        What each brought.
+    device
+        What it was trained on.
+    """
 
     model: nn.Sequential
     epochs: tuple[Epoch, ...]
+    device: str
 
 
-def fit(recipe: Recipe, dataset: Dataset, seed: int, *, binary: bool = True) -> Fit:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hardware:
+    """What a training runs on.
+
+    Parameters
+    ----------
+    accelerator
+        "auto", "cpu" or "gpu".
+    devices
+        How many of them; more than one share every batch.
+    """
+
+    accelerator: str = "auto"
+    devices: int = 1
+
+
+def fit(
+    recipe: Recipe,
+    dataset: Dataset,
+    seed: int,
+    *,
+    title: str = "",
+    folder: Path | None = None,
+    identity: dict[str, str] | None = None,
+    hardware: Hardware = Hardware(),  # noqa: B008  # frozen
+) -> Fit:
     """Train a network; the last epoch's weights count.
 
     Parameters
@@ -53,124 +88,143 @@ def fit(recipe: Recipe, dataset: Dataset, seed: int, *, binary: bool = True) -> 
     dataset
         Its train and validation parts are used, the test part is not touched.
     seed
-        Decides the initial weights and the order of the images.
-    binary
-        Whether to train the network of the recipe, or the float one beside it.
+        Decides the initial weights, and order and moves of the images.
+    title
+        What the progress calls it.
+    folder
+        Where logs go, and checkpoints, from which an interrupted training of the same
+        `identity` goes on. Without it there is neither.
+    identity
+        Everything that decides this training.
+    hardware
+        What it runs on.
 
     Raises
     ------
     RecipeError
         If the loss is no longer a number.
     """
-    kind = "HWGQ" if binary else "float"
+    identity = identity or {}
     with _seeded(seed, recipe.schedule.threads), _quiet_lightning():
-        network = recipe.network
-        model = build(network, dataset.shape, dataset.classes, binary=binary)
-        task = _Task(model, recipe.schedule)
-        trainer = lightning.Trainer(
-            accelerator="cpu",
-            max_epochs=recipe.schedule.epochs,
-            callbacks=[_Progress(f"train {recipe.name}, {kind}, seed {seed}")],
-            logger=False,
-            enable_checkpointing=False,
-            enable_model_summary=False,
-            enable_progress_bar=False,
-            num_sanity_val_steps=0,
-        )
-        loaders = (
-            _batches(dataset.train, recipe.schedule.batch),
-            _whole(dataset.validation),
-        )
-        trainer.fit(task, *loaders)
-    return Fit(model.eval(), tuple(task.epochs))
+        model = make_network(recipe, dataset)
+        task = Task(model, recipe, dataset, seed, identity)
+        trainer = _trainer(recipe, title or recipe.name, folder, hardware)
+        before = _checkpoint(folder, identity)
+        with _tf32(allowed=recipe.schedule.precision == "tf32"):
+            trainer.fit(task, ckpt_path=before, weights_only=True)
+        device = str(task.device)
+    if device.startswith("cuda"):
+        device = torch.cuda.get_device_name()
+    return Fit(model.cpu().eval(), tuple(task.epochs), device)
+
+
+def finish(folder: Path) -> None:
+    """Remove the checkpoints of a training that is whole."""
+    remove(folder / "resume")
+
+
+def is_worker() -> bool:
+    """Say whether this is a process that Lightning started beside the first one."""
+    return os.environ.get("LOCAL_RANK", "0") != "0"
+
+
+def predict(model: nn.Module, part: Part) -> npt.NDArray[np.int64]:
+    """Classify images in float32: the highest logit of each, of equal ones the first."""
+    device = torch.device("cpu")
+    images = on_device(part, device)
+    found = []
+    with torch.no_grad():
+        for start in range(0, len(part), EVALUATED):
+            indices = torch.arange(start, min(start + EVALUATED, len(part)))
+            found.append(model(taken(images, indices, device)[0].float()).argmax(1))
+    return np.asarray(torch.cat(found).numpy(), np.int64)
 
 
 def share_right(model: nn.Module, part: Part) -> float:
     """Compute the share of images whose highest float32 logit is their label's."""
-    images, labels = tensors(part)
-    with torch.no_grad():
-        return _share(model(images), labels)
+    return float((predict(model, part) == part.labels).mean())
 
 
-def tensors(part: Part) -> tuple[Tensor, Tensor]:
-    """Give a part to PyTorch: integers as float32, and labels."""
-    return torch.from_numpy(part.images).float(), torch.from_numpy(part.labels)
-
-
-class _Task(lightning.LightningModule):
-    """Classification by cross entropy."""
-
-    def __init__(self, model: nn.Module, schedule: Schedule) -> None:
-        super().__init__()
-        self.model = model
-        self.schedule = schedule
-        self.losses: list[Tensor] = []
-        self.epochs: list[Epoch] = []
-
-    def training_step(self, batch: Batch) -> Tensor:
-        images, labels = batch
-        loss = functional.cross_entropy(self.model(images), labels)
-        self.losses.append(loss.detach())
-        return loss
-
-    def validation_step(self, batch: Batch) -> None:
-        images, labels = batch
-        loss = float(torch.stack(self.losses).mean())
-        self.losses.clear()
-        if not loss < float("inf"):
-            problem = f"the loss is {loss} after epoch {len(self.epochs) + 1}"
-            remedy = "Lower schedule.learning_rate"
-            raise RecipeError("training", problem, remedy)
-        self.epochs.append(Epoch(loss, _share(self.model(images), labels)))
-
-    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
-        optimizer = AdamW(
-            self.model.parameters(),
-            lr=self.schedule.learning_rate,
-            weight_decay=self.schedule.weight_decay,
+def _trainer(
+    recipe: Recipe, title: str, folder: Path | None, hardware: Hardware
+) -> lightning.Trainer:
+    callbacks: list[Callback] = [_Progress(title)]
+    loggers: list[Logger] = []
+    if folder is not None:
+        callbacks.append(
+            ModelCheckpoint(
+                folder / "resume",
+                filename="last",
+                enable_version_counter=False,
+                save_on_train_epoch_end=True,
+            )
         )
-        steps = int(self.trainer.estimated_stepping_batches)
-        scheduler = CosineAnnealingLR(optimizer, steps)
-        return {
-            "optimizer": optimizer,
-            "lr_scheduler": {"scheduler": scheduler, "interval": "step"},
-        }
+        loggers = [
+            CSVLogger(folder, name="logs", version=""),
+            TensorBoardLogger(folder, name="logs", version=""),
+        ]
+    return lightning.Trainer(
+        accelerator=hardware.accelerator,
+        devices=hardware.devices,
+        strategy="ddp" if hardware.devices > 1 else "auto",
+        use_distributed_sampler=False,
+        precision=PRECISIONS[recipe.schedule.precision],
+        max_epochs=recipe.schedule.epochs,
+        callbacks=callbacks,
+        logger=loggers,
+        enable_checkpointing=folder is not None,
+        enable_model_summary=False,
+        enable_progress_bar=False,
+        num_sanity_val_steps=0,
+    )
+
+
+def _checkpoint(folder: Path | None, identity: dict[str, str]) -> Path | None:
+    """Find the checkpoint of the same training, if it was interrupted."""
+    path = folder / "resume" / "last.ckpt" if folder else None
+    if path is None or not path.exists():
+        return None
+    try:
+        found = torch.load(path, weights_only=True, map_location="cpu")
+        same = found["hwgq"] == identity
+        epoch = len(found["epochs"])
+    except (OSError, RuntimeError, pickle.UnpicklingError, KeyError, EOFError):
+        tell(f"{path} is damaged: beginning anew")
+        return None
+    if not same:
+        tell(f"{path} is of another training: beginning anew")
+        return None
+    tell(f"going on after epoch {epoch}")
+    return path
 
 
 class _Progress(Callback):
-    """A bar over the epochs."""
+    """A bar over the steps; in a log, a line about an epoch once in a while."""
 
-    def __init__(self, description: str) -> None:
-        self.description = description
+    def __init__(self, title: str) -> None:
+        self.title = title
         self.bar: Iterator[int] = iter(())
+        self.said = time.monotonic()
 
     def on_train_start(self, trainer: lightning.Trainer, *_: object) -> None:
-        assert trainer.max_epochs is not None
-        self.bar = track(range(trainer.max_epochs), self.description)
+        if trainer.is_global_zero:
+            steps = int(trainer.estimated_stepping_batches)
+            self.bar = track(range(trainer.global_step, steps), self.title)
 
-    def on_train_epoch_start(self, *_: object) -> None:
-        next(self.bar)
+    def on_train_batch_start(self, *_: object) -> None:
+        next(self.bar, None)
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, task: Any) -> None:
+        now = time.monotonic()
+        if trainer.is_global_zero and now - self.said > LINE_SECONDS:
+            self.said, last = now, task.epochs[-1]
+            tell(
+                f"epoch {len(task.epochs)} of {trainer.max_epochs}: loss"
+                f" {last.loss:.4f}, validation {100 * last.validation:.2f} %"
+            )
 
     def on_train_end(self, *_: object) -> None:
         next(self.bar, None)  # lets the bar end
-
-
-def _batches(part: Part, size: int) -> DataLoader[tuple[Tensor, ...]]:
-    """Shuffle a part anew each epoch; a batch is taken at once, not image by image."""
-    dataset = TensorDataset(*tensors(part))
-    order = RandomSampler(dataset)
-    sampler = BatchSampler(order, min(size, len(part)), drop_last=True)
-    return DataLoader(dataset, sampler=sampler, batch_size=None)
-
-
-def _whole(part: Part) -> DataLoader[tuple[Tensor, ...]]:
-    """Make one batch of a part."""
-    indices = [range(len(part))]
-    return DataLoader(TensorDataset(*tensors(part)), sampler=indices, batch_size=None)
-
-
-def _share(logits: Tensor, labels: Tensor) -> float:
-    return float((logits.argmax(1) == labels).double().mean())
 
 
 @contextmanager
@@ -187,6 +241,20 @@ def _seeded(seed: int, threads: int) -> Iterator[None]:
 
 
 @contextmanager
+def _tf32(*, allowed: bool) -> Iterator[None]:
+    """Allow products of 10-bit mantissas, or not; PyTorch's default is both."""
+    settings = torch.backends.cuda.matmul, torch.backends.cudnn
+    before = [setting.allow_tf32 for setting in settings]
+    try:
+        for setting in settings:
+            setting.allow_tf32 = allowed
+        yield
+    finally:
+        for setting, value in zip(settings, before, strict=True):
+            setting.allow_tf32 = value
+
+
+@contextmanager
 def _quiet_lightning() -> Iterator[None]:
     """Keep Lightning's greetings and advice from the user; our own bar is enough."""
     names = ("lightning.pytorch", "lightning.fabric")
@@ -197,6 +265,8 @@ def _quiet_lightning() -> Iterator[None]:
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", r".*LeafSpec.* is deprecated")
+            warnings.filterwarnings("ignore", r"Checkpoint directory .* exists")
+            warnings.filterwarnings("ignore", r"Experiment logs directory .* exists")
             yield
     finally:
         for logger, level in zip(loggers, levels, strict=True):

@@ -1,12 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """`train`: from a recipe to a run folder, resumable."""
 
-import io
 import time
 from dataclasses import asdict
 from pathlib import Path
 
-from matplotlib.figure import Figure
 from safetensors.torch import save
 
 import hwgq
@@ -15,31 +13,39 @@ from hwgq.stages import run_stage
 from hwgq.storage import locked, sha256_bytes, write_bytes, write_json, write_toml
 from hwgq.train import datasets
 from hwgq.train.datasets import Dataset
-from hwgq.train.exporter import export
+from hwgq.train.exporter import export_run
+from hwgq.train.networks import load_data
+from hwgq.train.pictures import draw_confusion, draw_curves
 from hwgq.train.recipe import Recipe, load_recipe
-from hwgq.train.runs import default_folder, load_data
-from hwgq.train.trainer import Fit, fit, share_right
+from hwgq.train.runs import default_folder
+from hwgq.train.trainer import Fit, Hardware, finish, fit, is_worker, predict
 
 
 def train(
-    recipe: str | Path,
+    recipe: str | Path | Recipe,
     *,
     out: Path | None = None,
     seed: int | None = None,
     data: Path | None = None,
+    accelerator: str = "auto",
+    devices: int = 1,
 ) -> Path:
     """Train a network and export it. What is there already is not made again.
+
+    An interrupted training goes on after its last whole epoch, to the same weights.
 
     Parameters
     ----------
     recipe
-        A TOML file, or the name of a recipe that comes with hwgq.
+        A TOML file, or the name of a recipe that comes with hwgq; or a recipe itself.
     out
         The run folder; by default runs/NAME, or runs/NAME-seedN where N is not 0.
     seed
-        Decides the initial weights and the order of the images; 0 by default.
+        Decides the initial weights, and order and moves of the images; 0 by default.
     data
         File or folder of the data set, where it does not come with hwgq.
+    accelerator, devices
+        "auto", "cpu" or "gpu", and how many of them share every batch.
 
     Returns
     -------
@@ -52,39 +58,52 @@ def train(
         If the recipe asks for what does not exist, or the loss is no longer a number.
     DataError
         If the data are missing or damaged.
+    OptionError
+        If this machine has no such devices.
     StorageError
         If the folder cannot be written, or is being written.
     """
-    chosen = load_recipe(recipe)
+    chosen = recipe if isinstance(recipe, Recipe) else load_recipe(recipe)
+    hardware = Hardware(accelerator=accelerator, devices=devices)
     seed = checked_seed(0 if seed is None else seed)
     dataset = load_data(chosen, data)
-    place = datasets.source(chosen.data.set, data)
     run = out or default_folder(chosen, seed)
-    origin = {
-        "seed": seed,
-        "data": str(place) if place else None,
-        "sha256": dataset.fingerprint(),
-    }
+    inputs = fit_inputs(chosen, dataset, str(seed))
+
+    def learn() -> Fit:
+        title = f"train {chosen.name}, seed {seed}"
+        return fit(
+            *(chosen, dataset, seed),
+            title=title,
+            folder=run,
+            identity=inputs,
+            hardware=hardware,
+        )
 
     def work() -> None:
         start = time.monotonic()
-        result = fit(chosen, dataset, seed)
+        result = learn()
         seconds = time.monotonic() - start
-        write_toml(run / "recipe.toml", chosen.model_dump(mode="json"))
+        place = datasets.source(chosen.data.set, data)
+        origin = {
+            "seed": seed,
+            "data": str(place) if place else None,
+            "sha256": dataset.fingerprint(),
+        }
+        write_toml(run / "recipe.toml", resolved(chosen))
         write_json(run / "run.json", origin)
         write_bytes(run / "weights.safetensors", save(result.model.state_dict()))
-        write_bytes(run / "curves.png", draw_curves(chosen.name, result))
-        write_json(run / "metrics.json", _metrics(result, dataset, seconds))
+        write_bytes(run / "curves.png", draw_curves(chosen.name, result.epochs))
+        _assess(run, result, dataset, seconds)
+        finish(run)
 
+    if is_worker():  # Lightning began this process; the first one writes
+        learn()
+        return run
     with locked(run):
-        run_stage(
-            run,
-            "train",
-            inputs=fit_inputs(chosen, dataset, str(seed)),
-            outputs=[run / name for name in OUTPUTS],
-            work=work,
-        )
-    export(run)
+        outputs = [run / name for name in OUTPUTS]
+        run_stage(run, "train", inputs=inputs, outputs=outputs, work=work)
+    export_run(run)
     return run
 
 
@@ -94,18 +113,29 @@ OUTPUTS = (
     "weights.safetensors",
     "metrics.json",
     "curves.png",
+    "confusion.png",
 )
 """Files that training writes."""
+
+
+def resolved(recipe: Recipe) -> dict[str, object]:
+    """Write a recipe out, with every default; TOML has no null."""
+    return recipe.model_dump(mode="json", exclude_none=True)
 
 
 def fit_inputs(recipe: Recipe, dataset: Dataset, seeds: str) -> dict[str, str]:
     """Name everything that decides a training, for its stage's stamp."""
     return {
-        "recipe": sha256_bytes(recipe.model_dump_json().encode()),
+        "recipe": recipe_hash(recipe),
         "data": dataset.fingerprint(),
         "seeds": seeds,
         "hwgq": hwgq.__version__,
     }
+
+
+def recipe_hash(recipe: Recipe) -> str:
+    """SHA-256 of a recipe with its defaults, in hexadecimal."""
+    return sha256_bytes(recipe.model_dump_json().encode())
 
 
 def checked_seed(seed: int) -> int:
@@ -115,27 +145,19 @@ def checked_seed(seed: int) -> int:
     return seed
 
 
-def draw_curves(title: str, result: Fit) -> bytes:
-    """Draw loss and validation accuracy over the epochs, as PNG."""
-    figure = Figure(figsize=(7, 3), layout="constrained")
-    axes = figure.subplots(1, 2)
-    epochs = range(1, len(result.epochs) + 1)
-    axes[0].semilogy(epochs, [epoch.loss for epoch in result.epochs])
-    axes[1].plot(epochs, [100 * epoch.validation for epoch in result.epochs])
-    names = ("training loss", "validation accuracy, %")
-    for axis, label in zip(axes, names, strict=True):
-        axis.set(xlabel="epoch", title=f"{title}: {label}")
-        axis.grid(visible=True, alpha=0.3)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", metadata={"Software": None})
-    return buffer.getvalue()
-
-
-def _metrics(result: Fit, dataset: Dataset, seconds: float) -> dict[str, object]:
-    """Describe a training; here, after the last epoch, the test part is first read."""
-    shares = [share_right(result.model, part) for part in dataset.parts]
-    return {
+def _assess(run: Path, result: Fit, dataset: Dataset, seconds: float) -> None:
+    """Write metrics and confusion; here the test part is first read."""
+    found = [predict(result.model, part) for part in dataset.parts]
+    shares = [
+        float((classes == part.labels).mean())
+        for classes, part in zip(found, dataset.parts, strict=True)
+    ]
+    picture = draw_confusion(dataset.test.labels, found[-1], dataset.classes)
+    write_bytes(run / "confusion.png", picture)
+    metrics = {
         **dict(zip(("train", "validation", "test"), shares, strict=True)),
         "seconds": round(seconds, 3),
+        "device": result.device,
         "epochs": [asdict(epoch) for epoch in result.epochs],
     }
+    write_json(run / "metrics.json", metrics)
