@@ -4,23 +4,32 @@
 Each dot product is taken on integer levels and signs, exactly. The element-wise chain
 after it is in float64, each operand being the float32 number that network.onnx stores,
 in this order: ``(alpha * step) * accumulator``, then ``+ bias`` where there is one;
-``(x - mean) / sqrt(variance + eps)``; ``* gamma + beta`` where affine; ``x >= T``.
+``(x - mean) / sqrt(variance + eps)``; ``* gamma + beta`` where affine; ``x >= T``. A
+maximum is taken where the network takes it.
+
+Levels that are not uniform have values that are no integers. Their dot products are
+float64 sums, exact up to float64 rounding; no hardware has them. Float layers before
+the first and after the last quantizer are evaluated in float64.
 
 Everything from emulation down to the bitstream is integer and equal to this.
+`hwgq.train.exact_layers` says what each layer does.
 """
 
-from dataclasses import dataclass, replace
-from functools import singledispatch
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from torch import Tensor, nn
+from torch import nn
 
 from hwgq.errors import UnsupportedLayerError
-from hwgq.train.layers import HWGQ, BinaryLinear, Sign
+from hwgq.train.chain import Chain, chain
+from hwgq.train.datasets import Part
+from hwgq.train.exact_layers import evaluate
+from hwgq.train.flow import Float64, Flow, Images, Int64
 
-Float64 = npt.NDArray[np.float64]
-Int64 = npt.NDArray[np.int64]
+FRAMES = 100
+"""Frames evaluated at once; bounds the memory, some 300 MB for CNV."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +42,8 @@ class Reference:
         Codes that each activation quantizer emits, by its module path: uint8 of shape
         (n, ...). HWGQ's are its levels; a sign's are 0 for -1 and 1 for +1.
     accumulators
-        Dot products of the last layer, int32 of shape (n, rows).
+        Dot products of the last binary layer, int32 of shape (n, rows, ...); of shape
+        (n, 0) where they are no integers, because the levels are not uniform.
     logits
         What the network returns, shape (n, classes).
     """
@@ -49,116 +59,94 @@ class Reference:
 
 
 @dataclass(frozen=True, slots=True)
-class Flow:
-    """What runs from one layer to the next.
+class Step:
+    """One layer, applied to some frames.
 
     Parameters
     ----------
-    integers
-        Integers at hand: those of the image, of the last quantizer, or the last dot
-        product.
-    step
-        Real value of the integer 1.
-    real
-        Real values where a layer has made some of the integers, else None.
-    codes
-        What the hardware calls the integers, straight after a quantizer.
+    name, layer
+        The module, and its path.
+    before, after
+        What it got, and what it made of it.
     """
 
-    integers: Int64
-    step: float = 1.0
-    real: Float64 | None = None
-    codes: npt.NDArray[np.uint8] | None = None
+    name: str
+    layer: nn.Module
+    before: Flow
+    after: Flow
 
 
-def reference(model: nn.Sequential, images: npt.NDArray[np.integer]) -> Reference:
-    """Evaluate a network exactly.
+def reference(model: nn.Module, images: Images) -> Reference:
+    """Evaluate a network exactly, and keep every level.
 
     Parameters
     ----------
     model
-        Layers in order; batch normalization uses its running statistics.
+        A chain of layers; batch normalization uses its running statistics.
     images
         Integers, shape (n, ...).
 
     Raises
     ------
     UnsupportedLayerError
-        If a layer is not in the numeric contract, or stands where it has no meaning.
+        If the network is no chain, a layer is not in the numeric contract, or stands
+        where it has no meaning.
     """
-    flow = Flow(images.astype(np.int64))
-    levels: dict[str, npt.NDArray[np.uint8]] = {}
-    for name, layer in model.named_children():
-        flow = evaluate(layer, flow, name)
-        if flow.codes is not None:
-            levels[name] = flow.codes
-    if flow.real is None:
-        remedy = "End it in a binary layer, whose accumulators are the logits"
-        raise UnsupportedLayerError("the network", "ends in a quantizer", remedy)
-    return Reference(levels, flow.integers.astype(np.int32), flow.real)
-
-
-@singledispatch
-def evaluate(layer: nn.Module, flow: Flow, name: str) -> Flow:
-    """Evaluate one layer, of the module path `name`."""
-    known = ", ".join(t.__name__ for t in evaluate.registry if t is not nn.Module)
-    raise UnsupportedLayerError(
-        name, f"{type(layer).__name__} is not in the numeric contract", f"Use {known}"
+    parts = list(reference_batches(model, images))
+    if len(parts) == 1:
+        return parts[0]
+    return Reference(
+        {k: np.concatenate([p.levels[k] for p in parts]) for k in parts[0].levels},
+        np.concatenate([part.accumulators for part in parts]),
+        np.concatenate([part.logits for part in parts]),
     )
 
 
-@evaluate.register
-def _(layer: BinaryLinear, flow: Flow, name: str) -> Flow:
-    if flow.real is not None:
-        problem = "a dot product of values that are no integers"
-        remedy = "Put HWGQ or Sign before the layer"
-        raise UnsupportedLayerError(name, problem, remedy)
-    # float64 holds every partial sum exactly (below 2^53), and has fast products.
-    product = flow.integers.astype(np.float64) @ float64(layer.signs()).T
-    real = float64(layer.alpha()).reshape(-1) * flow.step * product
-    if layer.bias is not None:
-        real = real + float64(layer.bias)
-    return Flow(product.astype(np.int64), real=real)
+def reference_batches(
+    model: nn.Module, images: Images, frames: int = FRAMES
+) -> Iterator[Reference]:
+    """Evaluate a network exactly, some frames at a time; errors as `reference`."""
+    layers = chain(model)
+    for some in batches(images, frames):
+        yield gather(walk(layers, some))
 
 
-@evaluate.register
-def _(layer: nn.BatchNorm1d, flow: Flow, name: str) -> Flow:
-    mean, variance = layer.running_mean, layer.running_var
-    assert mean is not None, "built with track_running_stats=False"
-    assert variance is not None, "built with track_running_stats=False"
-    eps = float(np.float32(layer.eps))  # ONNX attributes are float32
-    real = (_real(flow, name) - float64(mean)) / np.sqrt(float64(variance) + eps)
-    if layer.affine:
-        real = real * float64(layer.weight) + float64(layer.bias)
-    return replace(flow, real=real)
+def classify(model: nn.Module, images: Images) -> Int64:
+    """Find the class of each image, shape (n,); errors as `reference`."""
+    return np.concatenate([part.classes for part in reference_batches(model, images)])
 
 
-@evaluate.register
-def _(layer: HWGQ, flow: Flow, name: str) -> Flow:
-    real = _real(flow, name)
-    thresholds = layer.quantizer.thresholds.astype(np.float64)
-    level = np.searchsorted(thresholds, real, side="right")
-    return Flow(level, step=layer.quantizer.step, codes=level.astype(np.uint8))
+def accuracy(model: nn.Module, part: Part) -> float:
+    """Compute the share of images whose class is their label; errors as `reference`."""
+    return float((classify(model, part.images) == part.labels).mean())
 
 
-@evaluate.register
-def _(layer: Sign, flow: Flow, name: str) -> Flow:
-    code = (_real(flow, name) >= 0).astype(np.int64)
-    return Flow(2 * code - 1, codes=code.astype(np.uint8))
+def batches(images: Images, frames: int = FRAMES) -> Iterator[Images]:
+    """Cut images into batches; of none, make one batch that is empty."""
+    for start in range(0, max(len(images), 1), frames):
+        yield images[start : start + frames]
 
 
-@evaluate.register
-def _(layer: nn.Flatten, flow: Flow, name: str) -> Flow:
-    return replace(flow, integers=flow.integers.reshape(len(flow.integers), -1))
+def walk(layers: Chain, images: Images) -> Iterator[Step]:
+    """Apply layer after layer."""
+    flow = Flow(images)
+    for name, layer in layers:
+        before, flow = flow, evaluate(layer, flow, name)
+        yield Step(name, layer, before, flow)
 
 
-def float64(tensor: Tensor) -> Float64:
-    """Convert a stored float32 tensor; exact."""
-    return np.asarray(tensor.detach().cpu().numpy(), np.float64)
-
-
-def _real(flow: Flow, name: str) -> Float64:
-    if flow.real is None:
-        problem = "comes before the first dot product, or right after a quantizer"
-        raise UnsupportedLayerError(name, problem, "Begin with a binary layer")
-    return flow.real
+def gather(steps: Iterable[Step]) -> Reference:
+    """Collect what a walk computes."""
+    levels: dict[str, npt.NDArray[np.uint8]] = {}
+    last: Flow | None = None
+    for step in steps:
+        last = step.after
+        if last.codes is not None:
+            levels[step.name] = last.codes
+    if last is None or last.accumulators is None:
+        remedy = "Give it binary layers; a float network is evaluated by PyTorch itself"
+        raise UnsupportedLayerError("the network", "has no binary layer", remedy)
+    if last.real is None:
+        remedy = "End it in a binary layer, whose accumulators are the logits"
+        raise UnsupportedLayerError("the network", "ends in a quantizer", remedy)
+    return Reference(levels, last.accumulators.astype(np.int32), last.real)

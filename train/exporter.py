@@ -1,43 +1,80 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From a trained network to network.onnx, which the compiler reads."""
+"""From a trained network to network.onnx and samples.npz, which the compiler reads."""
 
-import copy
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
-import onnx
 import torch
-from onnx import ModelProto, StringStringEntryProto, TensorAnnotation, numpy_helper
-from qonnx.core.datatype import DataType
-from qonnx.core.modelwrapper import ModelWrapper
-from qonnx.core.onnx_exec import execute_onnx
-from qonnx.transformation.infer_shapes import InferShapes
 from torch import nn
 
 import hwgq
-from hwgq.errors import NetworkError, UnsupportedLayerError
+from hwgq.errors import DataError
 from hwgq.stages import run_stage
 from hwgq.storage import locked, sha256_file, write_bytes, write_npz
-from hwgq.train.exact import Reference, reference
-from hwgq.train.float_witness import witness
-from hwgq.train.layers import BinaryLinear, quantizers
-from hwgq.train.qonnx_handlers import HwgqQonnxManager
+from hwgq.train.flow import Images, Int64
+from hwgq.train.qonnx_check import check_network
+from hwgq.train.qonnx_writer import export_network
 from hwgq.train.runs import load_run
 from hwgq.train.samples import collect
 
-INPUT, OUTPUT = "image", "logits"
-"""Names of the graph's ends."""
+__all__ = ["export", "export_network", "export_run"]
+
+NETWORK, SAMPLES = "network.onnx", "samples.npz"
+"""Names of the files."""
 
 CHECKED_FRAMES = 8
 """Frames on which the written file is executed."""
 
-TOLERANCE = 1e-4
-"""Largest float32 error of a logit, as a share of the largest logit."""
+
+def export(
+    model: nn.Module,
+    folder: Path,
+    images: Images,
+    labels: Int64,
+    *,
+    input_bits: int | None = None,
+) -> Path:
+    """Write a network of your own for the compiler, checked against the reference.
+
+    Parameters
+    ----------
+    model
+        The trained network: a chain of layers, see `hwgq.train.chain`. It is left as
+        it is.
+    folder
+        Where network.onnx and samples.npz go; made where it is not there.
+    images
+        Integers to verify builds on, as the network takes them: shape (n, ...).
+    labels
+        Their classes, shape (n,).
+    input_bits
+        Bits of the unsigned integers; by default 8 for uint8 images.
+
+    Returns
+    -------
+    Path
+        The network; its samples lie beside it.
+
+    Raises
+    ------
+    UnsupportedLayerError
+        If the network holds what cannot be exported; it names the module.
+    DataError
+        If the images are not such integers, or are not as many as the labels.
+    MismatchError
+        If float32 PyTorch, or what was written, differs from the reference by more
+        than rounding.
+    StorageError
+        If the folder cannot be written.
+    """
+    bits = _checked_bits(images, labels, input_bits)
+    with locked(folder):
+        _write(model, folder, images, labels, bits)
+    return folder / NETWORK
 
 
 def export_run(run: Path) -> Path:
-    """Write a run's network.onnx and samples.npz.
+    """Write a run's network.onnx and samples.npz, of its data's test part.
 
     Parameters
     ----------
@@ -51,149 +88,49 @@ def export_run(run: Path) -> Path:
 
     Raises
     ------
-    MismatchError
-        If float32 PyTorch differs from the reference by more than rounding.
-    NetworkError
-        If what was written does not compute what the reference computes.
+    StorageError, DataError
+        If the run or its data cannot be read.
+    UnsupportedLayerError, MismatchError
+        As `export`.
     """
-    network, kept = run / "network.onnx", run / "samples.npz"
 
     def work() -> None:
         trained = load_run(run)
-        model, dataset = trained.model, trained.dataset
-        images = dataset.test.images
-        exact = reference(model, images)
-        table = witness(model, images)
-        data = export_network(model, dataset.shape, dataset.input_bits)
-        check_network(data, images[:CHECKED_FRAMES], exact)
-        write_npz(kept, **collect(images, dataset.test.labels, exact, table))
-        write_bytes(network, data)
+        test, bits = trained.dataset.test, trained.dataset.input_bits
+        _write(trained.model, run, test.images, test.labels, bits)
 
     names = ("recipe.toml", "run.json", "weights.safetensors")
     inputs = {name: sha256_file(run / name) for name in names}
     inputs |= {"hwgq": hwgq.__version__, "torch": str(torch.__version__)}
+    outputs = [run / NETWORK, run / SAMPLES]
     with locked(run):
-        run_stage(run, "export", inputs=inputs, outputs=[network, kept], work=work)
-    return network
+        run_stage(run, "export", inputs=inputs, outputs=outputs, work=work)
+    return run / NETWORK
 
 
-def export_network(
-    model: nn.Sequential, shape: tuple[int, ...], input_bits: int
-) -> bytes:
-    """Write a network as QONNX; equal weights give equal bytes.
-
-    The graph's input is one image of integers as float32, annotated with their type.
-    Each MultiThreshold and its output have the module path of their quantizer.
-
-    Parameters
-    ----------
-    model
-        The network. It is left as it is.
-    shape
-        Shape of one image.
-    input_bits
-        Bits of its unsigned integers.
-
-    Raises
-    ------
-    UnsupportedLayerError
-        If an activation quantizer does not reach the graph.
-    """
-    exported: ModelProto = HwgqQonnxManager.export(
-        copy.deepcopy(model).eval(),
-        args=torch.zeros(1, *shape),
-        dynamo=False,
-        opset_version=13,
-        input_names=[INPUT],
-        output_names=[OUTPUT],
-        keep_initializers_as_inputs=False,
-    )
-    _name_quantizers(exported, set(quantizers(model)))
-    _annotate(exported, f"UINT{input_bits}")
-    _forget_origin(exported)
-    _check_scales(exported, model)
-    return bytes(exported.SerializeToString(deterministic=True))
-
-
-def check_network(
-    data: bytes, images: npt.NDArray[np.integer], exact: Reference
+def _write(
+    model: nn.Module, folder: Path, images: Images, labels: Int64, bits: int
 ) -> None:
-    """Execute a written network with qonnx, in float32, and compare its logits.
-
-    Raises
-    ------
-    NetworkError
-        If they are not the reference's, up to rounding.
-    """
-    graph = ModelWrapper(onnx.load_from_string(data)).transform(InferShapes())
-    for index, image in enumerate(images.astype(np.float32)):
-        got = execute_onnx(graph, {INPUT: image[None]})[OUTPUT][0]
-        error = float(np.abs(got - exact.logits[index]).max())
-        if not error <= TOLERANCE * float(np.abs(exact.logits).max()):
-            problem = f"gives logits that are {error:.3g} off on image {index}"
-            raise NetworkError("network.onnx", problem, "Report this")
+    data = export_network(model, images.shape[1:], bits)
+    check_network(data, model, images[:CHECKED_FRAMES])
+    write_npz(folder / SAMPLES, **collect(model, images, labels))
+    write_bytes(folder / NETWORK, data)
 
 
-def _name_quantizers(exported: ModelProto, expected: set[str]) -> None:
-    """Give quantizers their module path, and each its own thresholds."""
-    graph = exported.graph
-    initializers = {tensor.name: tensor for tensor in graph.initializer}
-    renamed: dict[str, str] = {}
-    for node in graph.node:
-        scope, found, _ = node.name.partition("/act_quant/")
-        if not found or node.op_type not in {"MultiThreshold", "BipolarQuant"}:
-            continue
-        node.name = _module_path(scope)
-        renamed[node.output[0]] = node.name
-        own = copy.deepcopy(initializers[node.input[1]])  # PyTorch shares equal ones
-        own.name = node.input[1] = f"{node.name}.thresholds"
-        graph.initializer.append(own)
-    if set(renamed.values()) != expected:
-        missing = ", ".join(sorted(expected - set(renamed.values())))
-        remedy = "Call it in the network's forward, once"
-        raise UnsupportedLayerError(missing, "is not in the exported graph", remedy)
-    for node in graph.node:
-        node.input[:] = [renamed.get(name, name) for name in node.input]
-        node.output[:] = [renamed.get(name, name) for name in node.output]
-    for info in graph.value_info:
-        info.name = renamed.get(info.name, info.name)
-
-
-def _module_path(scope: str) -> str:
-    """Turn a scope of PyTorch's exporter into a module path: /a/a.0/b is a.0.b."""
-    path: list[str] = []
-    before = ""
-    for part in scope.strip("/").split("/"):
-        path.append(part.removeprefix(f"{before}."))
-        before = part
-    return ".".join(path)
-
-
-def _annotate(exported: ModelProto, datatype: str) -> None:
-    """Say what integers the image is made of, as FINN reads it."""
-    entry = StringStringEntryProto(key="finn_datatype", value=DataType[datatype].name)
-    annotation = TensorAnnotation(tensor_name=INPUT)
-    annotation.quant_parameter_tensor_names.append(entry)
-    exported.graph.quantization_annotation.append(annotation)
-
-
-def _forget_origin(exported: ModelProto) -> None:
-    """Take out where and by what it was made: stack traces hold paths."""
-    exported.producer_name, exported.producer_version = "hwgq", hwgq.__version__
-    for part in (exported, exported.graph, *exported.graph.node):
-        part.ClearField("doc_string")
-        part.ClearField("metadata_props")
-
-
-def _check_scales(exported: ModelProto, model: nn.Sequential) -> None:
-    """Refuse a file whose stored scales are not those that the reference uses."""
-    initializers = {tensor.name: tensor for tensor in exported.graph.initializer}
-    for node in exported.graph.node:
-        scope, found, _ = node.name.partition("/weight_quant/")
-        if not found or node.op_type != "BipolarQuant":
-            continue
-        layer = model.get_submodule(_module_path(scope))
-        assert isinstance(layer, BinaryLinear)
-        stored = numpy_helper.to_array(initializers[node.input[1]])
-        if not np.array_equal(stored, layer.alpha().numpy()):
-            raise NetworkError(scope, "has another scale than the layer", "Report this")
+def _checked_bits(images: Images, labels: Int64, bits: int | None) -> int:
+    """Refuse images that are no unsigned integers of so many bits."""
+    remedy = "Give unsigned integers, shape (n, ...), and a label for each frame"
+    if images.dtype.kind not in "iu" or images.ndim < 2 or not len(images):
+        problem = f"are {images.dtype} of shape {images.shape}"
+        raise DataError("images", problem, remedy)
+    if np.shape(labels) != (len(images),):
+        problem = f"have the shape {np.shape(labels)}, for {len(images)} images"
+        raise DataError("labels", problem, remedy)
+    if bits is None and images.dtype != np.uint8:
+        raise DataError("images", f"are {images.dtype}", "Give input_bits, or uint8")
+    bits = 8 if bits is None else bits
+    low, high = int(images.min()), int(images.max())
+    if low < 0 or high >= 2**bits:
+        problem = f"reach from {low} to {high}, not from 0 to {2**bits - 1}"
+        raise DataError("images", problem, remedy)
+    return bits

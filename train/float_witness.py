@@ -4,32 +4,28 @@
 Each layer starts from the reference's own integers, so that one tie counts once. Where
 PyTorch's float32 level differs, a threshold must lie within the rounding error that
 float32 can make of the value; anything else is a mistake of one of the two.
-
-References
-----------
-Higham, Accuracy and Stability of Numerical Algorithms, 2nd ed., sections 3.1 and 3.5:
-n roundings change a sum of products by at most gamma(n) times its sum of magnitudes.
 """
 
 import copy
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import singledispatch
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from hwgq.errors import MismatchError
-from hwgq.train.exact import Float64, Flow, Int64, evaluate, float64
-from hwgq.train.layers import BinaryLinear
+from hwgq.train.chain import Chain, chain, unwrapped
+from hwgq.train.error_bounds import bounded
+from hwgq.train.exact import FRAMES, Reference, Step, batches, gather
+from hwgq.train.exact_layers import evaluate
+from hwgq.train.flow import Float64, Flow, Images, float64
+from hwgq.train.layers import HWGQ, Sign
 
-UNIT_ROUNDOFF = 2.0**-24
-"""Largest relative error of one float32 rounding."""
+PYTORCH = "float32 PyTorch"
 
-NORM_ROUNDINGS = 12
-"""Bounds the roundings of one batch normalization, in whichever order it is computed:
-of eps, its sum, root, reciprocal, scale, shift, product and sum, twice where affine."""
+Codes = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +50,7 @@ class Witness:
     bound: float
 
 
-def witness(
-    model: nn.Sequential, images: npt.NDArray[np.integer]
-) -> tuple[Witness, ...]:
+def witness(model: nn.Module, images: Images) -> tuple[Witness, ...]:
     """Compare float32 PyTorch with the reference at every quantizer.
 
     Parameters
@@ -69,85 +63,123 @@ def witness(
     Raises
     ------
     MismatchError
-        If levels differ where no float32 rounding explains it.
+        If levels or logits differ where no float32 rounding explains it.
+    UnsupportedLayerError
+        As `hwgq.train.reference`.
     """
-    model = copy.deepcopy(model).eval()
-    found: list[Witness] = []
-    flow = Flow(images.astype(np.int64))
-    value = _values(flow)
-    error = np.zeros(value.shape)
-    for name, layer in model.named_children():
-        with torch.no_grad():
-            value = layer(value)
-        before, flow = flow, evaluate(layer, flow, name)
-        if flow.codes is None:
-            error = error_bound(layer, before, flow, error)
-            continue
-        got = np.rint(float64(value) / flow.step).astype(np.int64)
-        low, high = (_shifted(layer, before, by, name) for by in (-error, error))
-        _refuse_unexplained(name, got, low, flow.integers, high)
-        ties = int((got != flow.integers).sum())
-        found.append(Witness(name, got.size, ties, float(error.max())))
-        value = _values(flow)
-        error = np.zeros(value.shape)
-    return tuple(found)
+    total: tuple[Witness, ...] = ()
+    for _, rows in witnessed_batches(model, images):
+        total = added(total, rows)
+    return total
 
 
-@singledispatch
-def error_bound(layer: nn.Module, before: Flow, after: Flow, error: Float64) -> Float64:
-    """Bound the float32 error after a layer by that before it, element by element."""
-    return error.reshape(after.integers.shape)
+def witnessed_batches(
+    model: nn.Module, images: Images, frames: int = FRAMES
+) -> Iterator[tuple[Reference, tuple[Witness, ...]]]:
+    """Evaluate some frames at a time, and hear the witness; errors as `witness`."""
+    layers = chain(copy.deepcopy(unwrapped(model)).cpu().eval())
+    for some in batches(images, frames):
+        rows: list[Witness] = []
+        exact = gather(_witnessed(layers, some, rows))
+        yield exact, tuple(rows)
 
 
-@error_bound.register
-def _(layer: BinaryLinear, before: Flow, after: Flow, error: Float64) -> Float64:
-    assert after.real is not None
-    magnitude = np.abs(before.integers).sum(1, keepdims=True) * before.step
-    products = float64(layer.alpha()).reshape(-1) * magnitude
-    # One rounding makes the input's value, one each product, the others the sum.
-    bound: Float64 = _gamma(layer.in_features + 1) * products
-    if layer.bias is not None:
-        bound = bound + UNIT_ROUNDOFF * (np.abs(after.real) + bound)
-    return bound
-
-
-@error_bound.register
-def _(layer: nn.BatchNorm1d, before: Flow, after: Flow, error: Float64) -> Float64:
-    assert before.real is not None
-    assert layer.running_mean is not None
-    assert layer.running_var is not None
-    factor = 1 / np.sqrt(float64(layer.running_var) + layer.eps)
-    shift = np.abs(float64(layer.running_mean)) * factor
-    if layer.affine:
-        gain = np.abs(float64(layer.weight))
-        factor, shift = factor * gain, shift * gain + np.abs(float64(layer.bias))
-    magnitude = (np.abs(before.real) + error) * factor + shift
-    bound: Float64 = error * factor + _gamma(NORM_ROUNDINGS) * magnitude
-    return bound
-
-
-def _gamma(roundings: int) -> float:
-    return roundings * UNIT_ROUNDOFF / (1 - roundings * UNIT_ROUNDOFF)
-
-
-def _values(flow: Flow) -> torch.Tensor:
-    """Make the float32 numbers that the model itself has for these integers."""
-    return torch.from_numpy(flow.integers).float() * flow.step
-
-
-def _shifted(layer: nn.Module, before: Flow, by: Float64, name: str) -> Int64:
-    """Quantize the reference's values, moved by an error."""
-    assert before.real is not None
-    return evaluate(layer, replace(before, real=before.real + by), name).integers
-
-
-def _refuse_unexplained(
-    name: str, got: Int64, low: Int64, expected: Int64, high: Int64
-) -> None:
-    """Raise where float32 is outside what its rounding can make of the reference."""
-    wrong = np.argwhere((got < low) | (got > high))
-    if len(wrong):
-        index = tuple(wrong[0].tolist())
-        raise MismatchError(
-            "float32 PyTorch", name, index, int(expected[index]), int(got[index])
+def added(total: tuple[Witness, ...], rows: tuple[Witness, ...]) -> tuple[Witness, ...]:
+    """Add what was found on more frames."""
+    if not total:
+        return rows
+    return tuple(
+        Witness(
+            row.layer,
+            row.elements + more.elements,
+            row.ties + more.ties,
+            max(row.bound, more.bound),
         )
+        for row, more in zip(total, rows, strict=True)
+    )
+
+
+def compare(rung: str, step: Step, error: Float64, got: Codes) -> Witness:
+    """Compare the codes of a quantizer in float32 with the reference's.
+
+    Parameters
+    ----------
+    rung
+        Who computed them.
+    step, error
+        The quantizer, and the float32 error bound of what it gets.
+    got
+        The codes, in the shape of the reference's.
+
+    Raises
+    ------
+    MismatchError
+        If any differs that float32 rounding does not explain.
+    """
+    expected, real = step.after.codes, step.before.real
+    assert expected is not None
+    assert real is not None
+    ties = np.nonzero(got != expected)
+    low, high = (
+        evaluate(step.layer, replace(step.before, real=moved), step.name).codes
+        for moved in (real[ties] - error[ties], real[ties] + error[ties])
+    )
+    assert low is not None
+    assert high is not None
+    wrong = np.flatnonzero((got[ties] < low) | (got[ties] > high))
+    if len(wrong):
+        index = tuple(int(axis[wrong[0]]) for axis in ties)
+        raise MismatchError(
+            rung, step.name, index, int(expected[index]), int(got[index])
+        )
+    return Witness(step.name, got.size, len(ties[0]), float(error.max(initial=0)))
+
+
+def compare_logits(rung: str, exact: Float64, error: Float64, got: Float64) -> None:
+    """Compare logits in float32 with the reference's.
+
+    Raises
+    ------
+    MismatchError
+        If any differs that float32 rounding does not explain.
+    """
+    wrong = np.argwhere(~(np.abs(got - exact) <= error))
+    if len(wrong):
+        index = tuple(int(i) for i in wrong[0])
+        raise MismatchError(
+            rung, "the logits", index, float(exact[index]), float(got[index])
+        )
+
+
+def _witnessed(layers: Chain, images: Images, rows: list[Witness]) -> Iterator[Step]:
+    """Walk along, with float32 beside; append a row a quantizer."""
+    value, error, last = _values(Flow(images)), np.zeros(()), None
+    # NNPACK's convolutions transform, and so round in other ways.
+    with torch.no_grad(), torch.backends.nnpack.flags(enabled=False):
+        for last, error in bounded(layers, images):
+            value = last.layer(value)
+            if last.after.codes is not None:
+                rows.append(compare(PYTORCH, last, error, _codes(last.layer, value)))
+                value = _values(last.after)
+            yield last
+    if last is not None and last.after.real is not None:
+        compare_logits(PYTORCH, last.after.real, error, float64(value))
+
+
+def _values(flow: Flow) -> Tensor:
+    """Make the float32 numbers that the model itself has for these integers."""
+    if flow.table is not None:
+        return torch.from_numpy(flow.values().astype(np.float32))
+    return torch.from_numpy(flow.integers.astype(np.float32)) * flow.step
+
+
+def _codes(layer: nn.Module, value: Tensor) -> Codes:
+    """Tell a quantizer's codes from its values."""
+    numbers = np.asarray(value.numpy())
+    if isinstance(layer, Sign):
+        return (numbers > 0).astype(np.uint8)
+    assert isinstance(layer, HWGQ)
+    quantizer = layer.quantizer
+    if quantizer.uniform:
+        return np.rint(numbers / quantizer.step).astype(np.uint8)
+    return np.searchsorted(quantizer.values, numbers).astype(np.uint8)

@@ -20,7 +20,14 @@ from torch.nn import functional
 
 from hwgq.train.half_wave import HalfWave, from_bits
 from hwgq.train.options import Backward, Form, Spacing, WeightScale, check_choice
-from hwgq.train.quantizers import alpha, binary_weight, half_wave, sign, staircase
+from hwgq.train.quantizers import (
+    alpha,
+    binary_weight,
+    half_wave,
+    sign,
+    staircase,
+    table,
+)
 
 Quantized = tuple[Tensor, Tensor, Tensor, Tensor]
 """What Brevitas wants of a quantizer: values, scale, zero point, bit width."""
@@ -61,12 +68,7 @@ class HWGQ(qnn.QuantIdentity):  # type: ignore[misc]  # Brevitas has no types
         quantizer = from_bits(bits, levels, backward, spacing, form)
         super().__init__(act_quant=_HalfWaveActQuant, quantizer=quantizer)
         self.quantizer = quantizer
-        self._table = (
-            tuple(quantizer.strict_thresholds.tolist()),
-            tuple(quantizer.values.tolist()),
-            quantizer.step if quantizer.uniform else None,
-            str(quantizer.backward),
-        )
+        self._table = table(quantizer)
 
     def forward(self, x: Any) -> Any:
         """Quantize `x`, of any shape."""

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """How Brevitas' QONNX export writes an HWGQ activation: MultiThreshold, then Mul.
 
-No `Quant` can say its thresholds, whose first step is longer than the others.
+No `Quant` can say its thresholds, whose first step is longer than the others. Levels
+that are not uniform are looked up: MultiThreshold, Cast, then Gather from a table.
 """
 
 from typing import Any, ClassVar
@@ -10,6 +11,7 @@ import torch
 from brevitas.export.onnx.handler import ONNXBaseHandler
 from brevitas.export.onnx.qonnx.function import DOMAIN_STRING
 from brevitas.export.onnx.qonnx.manager import QONNXManager
+from onnx import TensorProto
 from torch import Tensor
 from torch.autograd import Function
 
@@ -39,10 +41,33 @@ class MultiThresholdFunction(Function):
         return (x.unsqueeze(-1) >= thresholds.flatten()).sum(-1).to(x.dtype)
 
 
+class LookUpFunction(Function):
+    """Values of levels that are not uniform."""
+
+    @staticmethod
+    def symbolic(g: Any, level: Any, table: Any) -> Any:
+        """Write the nodes."""
+        index = g.op("Cast", level, to_i=TensorProto.INT64)
+        node = g.op("Gather", table, index, axis_i=0)
+        node.setType(level.type())
+        return node
+
+    @staticmethod
+    def forward(ctx: Any, level: Tensor, table: Tensor) -> Tensor:
+        """Compute what the nodes compute."""
+        return table[level.long()]
+
+
 class MultiThresholdOp:
     """The node for Brevitas' exporters, of which only TorchScript's is used."""
 
     torchscript = MultiThresholdFunction
+
+
+class LookUpOp:
+    """The nodes for Brevitas' exporters."""
+
+    torchscript = LookUpFunction
 
 
 class HalfWaveHandler(ONNXBaseHandler):  # type: ignore[misc]  # Brevitas has no types
@@ -55,11 +80,15 @@ class HalfWaveHandler(ONNXBaseHandler):  # type: ignore[misc]  # Brevitas has no
         quantizer = module.quant_injector.quantizer
         self.bits = quantizer.bits
         self.thresholds = torch.from_numpy(quantizer.thresholds).reshape(1, -1)
+        values = torch.from_numpy(quantizer.values)
+        self.table = None if quantizer.uniform else values
         self.rest = module.scale(), module.zero_point(), module.bit_width()
 
     def symbolic_execution(self, x: Tensor) -> tuple[Tensor, ...]:
         """Trace the layer."""
         level = self.export_op(MultiThresholdOp, x, self.thresholds, self.bits)
+        if self.table is not None:
+            return self.export_op(LookUpOp, level, self.table), *self.rest
         return level * self.rest[0], *self.rest
 
 
@@ -67,4 +96,8 @@ class HwgqQonnxManager(QONNXManager):  # type: ignore[misc]
     """Brevitas' QONNX export with the HWGQ quantizer."""
 
     handlers: ClassVar[list[Any]] = [HalfWaveHandler, *QONNXManager.handlers]
-    custom_fns: ClassVar[list[Any]] = [MultiThresholdFunction, *QONNXManager.custom_fns]
+    custom_fns: ClassVar[list[Any]] = [
+        MultiThresholdFunction,
+        LookUpFunction,
+        *QONNXManager.custom_fns,
+    ]

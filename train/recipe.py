@@ -19,6 +19,14 @@ from hwgq.train.options import Backward, Form, Spacing
 Positive = Annotated[int, Field(gt=0)]
 
 
+class _Refusal(ValueError):
+    """What a validator has to say: the problem, and the remedy."""
+
+    def __init__(self, problem: str, remedy: str) -> None:
+        super().__init__(problem)
+        self.remedy = remedy
+
+
 class Table(BaseModel):
     """A table of a recipe: every key is known, and none is changed."""
 
@@ -76,13 +84,15 @@ class Network(Table):
     @model_validator(mode="after")
     def _exists(self) -> Self:
         """Refuse quantizers that do not exist, and widths of other networks."""
-        if bool(self.hidden) != (self.model == "mlp"):
-            problem = 'hidden is for model = "mlp", and only for it'
-            raise ValueError(problem)
+        if self.model == "mlp" and not self.hidden:
+            raise _Refusal("an mlp has no hidden layers", "Add hidden = [64, 64]")
+        if self.model != "mlp" and self.hidden:
+            problem = f"{self.model} has hidden layers of its own"
+            raise _Refusal(problem, 'Remove hidden, or set model = "mlp"')
         try:
             self.style()
         except OptionError as error:
-            raise ValueError(str(error).removesuffix(".")) from error
+            raise _Refusal(f"{error.place} {error.problem}", error.remedy) from error
         return self
 
     def style(self) -> Style:
@@ -163,11 +173,11 @@ class Recipe(Table):
         """Refuse augmentations that the network cannot take."""
         augmentation = self.data.augmentation
         if augmentation != Augmentation.NONE and takes_rows(self.network.model):
-            problem = f"{self.network.model} takes rows of numbers, which have no"
-            raise ValueError(f'{problem} neighbours: set data.augmentation = "none"')
+            problem = f"{self.network.model} takes rows, whose pixels cannot be moved"
+            raise _Refusal(problem, 'Set data.augmentation = "none"')
         if augmentation == Augmentation.PAPER and self.network.ends != Ends.PAPER:
-            problem = 'data.augmentation = "paper" makes pixels that are no integers:'
-            raise ValueError(f'{problem} set network.ends = "paper"')
+            problem = 'data.augmentation = "paper" makes pixels that are no integers'
+            raise _Refusal(problem, 'Set network.ends = "paper"')
         return self
 
 
@@ -213,18 +223,21 @@ def parse_recipe(place: str, table: dict[str, Any]) -> Recipe:
     except ValidationError as error:
         first = error.errors()[0]
         path = tuple(str(part) for part in first["loc"])
-        raise RecipeError(
-            f"{place}, {'.'.join(path)}", _problem(first["msg"]), _remedy(path, first)
-        ) from error
+        where = f"{place}, {'.'.join(path)}" if path else place
+        problem = _problem(first["msg"])
+        raise RecipeError(where, problem, _remedy(path, first)) from error
 
 
 def _problem(message: str) -> str:
-    return message[0].lower() + message[1:].removesuffix(".")
+    _, ours, own = message.partition("Value error, ")
+    return own if ours else message[0].lower() + message[1:].removesuffix(".")
 
 
 def _remedy(path: tuple[str, ...], error: Any) -> str:
     if error["type"] == "missing":
         return "Add the key"
+    if error["type"] == "value_error":
+        return str(error["ctx"]["error"].remedy)
     if error["type"] != "extra_forbidden":
         return "Change the value"
     keys = list(_table_at(path[:-1]).model_fields)

@@ -20,39 +20,50 @@ A digest is the SHA-256 of one frame's codes as unsigned bytes in C order.
 """
 
 import hashlib
-from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
+from torch import nn
 
-from hwgq.train.exact import Reference
-from hwgq.train.float_witness import Witness
+from hwgq.train.float_witness import Witness, added, witnessed_batches
+from hwgq.train.flow import Images, Int64
 
 KEPT_FRAMES = 32
 """Frames whose levels are kept whole."""
 
+Arrays = dict[str, npt.NDArray[np.generic]]
 
-def collect(
-    images: npt.NDArray[np.uint8],
-    labels: npt.NDArray[np.int64],
-    exact: Reference,
-    table: Sequence[Witness],
-) -> dict[str, npt.NDArray[np.generic]]:
-    """Collect the arrays of samples.npz, see the module."""
-    arrays: dict[str, npt.NDArray[np.generic]] = {
+
+def collect(model: nn.Module, images: Images, labels: Int64) -> Arrays:
+    """Compute the arrays of samples.npz, see the module; some frames at a time.
+
+    Raises
+    ------
+    MismatchError
+        If float32 PyTorch differs from the reference by more than rounding.
+    UnsupportedLayerError
+        As `hwgq.train.reference`.
+    """
+    table: tuple[Witness, ...] = ()
+    pieces: dict[str, list[npt.NDArray[np.generic]]] = {}
+    kept: Arrays = {}
+    for exact, rows in witnessed_batches(model, images):
+        table = added(table, rows)
+        pieces.setdefault("logits", []).append(exact.logits)
+        pieces.setdefault("accumulators", []).append(exact.accumulators)
+        for name, codes in exact.levels.items():
+            kept.setdefault(f"levels/{name}", codes[:KEPT_FRAMES])
+            pieces.setdefault(f"sha256/{name}", []).append(frame_digests(codes))
+    return {
         "images": images,
         "labels": labels,
-        "logits": exact.logits,
-        "accumulators": exact.accumulators,
+        **{name: np.concatenate(parts) for name, parts in pieces.items()},
+        **kept,
         "witness/layer": np.array([row.layer for row in table]),
         "witness/elements": np.array([row.elements for row in table], np.int64),
         "witness/ties": np.array([row.ties for row in table], np.int64),
         "witness/bound": np.array([row.bound for row in table], np.float64),
     }
-    for name, codes in exact.levels.items():
-        arrays[f"levels/{name}"] = codes[:KEPT_FRAMES]
-        arrays[f"sha256/{name}"] = frame_digests(codes)
-    return arrays
 
 
 def frame_digests(codes: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:

@@ -18,8 +18,10 @@ import numpy.typing as npt
 import torch
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import nn
 
+from hwgq.errors import OptionError, shorten
 from hwgq.progress import tell, track
 from hwgq.storage import remove
 from hwgq.train.datasets import Dataset, Part
@@ -163,20 +165,26 @@ def _trainer(
             CSVLogger(folder, name="logs", version=""),
             TensorBoardLogger(folder, name="logs", version=""),
         ]
-    return lightning.Trainer(
-        accelerator=hardware.accelerator,
-        devices=hardware.devices,
-        strategy="ddp" if hardware.devices > 1 else "auto",
-        use_distributed_sampler=False,
-        precision=PRECISIONS[recipe.schedule.precision],
-        max_epochs=recipe.schedule.epochs,
-        callbacks=callbacks,
-        logger=loggers,
-        enable_checkpointing=folder is not None,
-        enable_model_summary=False,
-        enable_progress_bar=False,
-        num_sanity_val_steps=0,
-    )
+    try:
+        return lightning.Trainer(
+            accelerator=hardware.accelerator,
+            devices=hardware.devices,
+            strategy="ddp" if hardware.devices > 1 else "auto",
+            use_distributed_sampler=False,
+            precision=PRECISIONS[recipe.schedule.precision],
+            max_epochs=recipe.schedule.epochs,
+            callbacks=callbacks,
+            logger=loggers,
+            enable_checkpointing=folder is not None,
+            enable_model_summary=False,
+            enable_progress_bar=False,
+            num_sanity_val_steps=0,
+        )
+    except (MisconfigurationException, ValueError) as error:
+        place = f"{hardware.devices} devices of kind {hardware.accelerator}"
+        problem = f"cannot be had ({shorten(str(error))})"
+        remedy = 'Choose accelerator "cpu", or fewer devices'
+        raise OptionError(place, problem, remedy) from error
 
 
 def _checkpoint(folder: Path | None, identity: dict[str, str]) -> Path | None:
@@ -266,6 +274,8 @@ def _quiet_lightning() -> Iterator[None]:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", r".*LeafSpec.* is deprecated")
             warnings.filterwarnings("ignore", r"Checkpoint directory .* exists")
+            warnings.filterwarnings("ignore", r"The number of training batches")
+            warnings.filterwarnings("ignore", r".*does not have many workers")
             warnings.filterwarnings("ignore", r"Experiment logs directory .* exists")
             yield
     finally:

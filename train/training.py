@@ -6,6 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from safetensors.torch import save
+from torch import nn
 
 import hwgq
 from hwgq.errors import OptionError
@@ -92,7 +93,7 @@ def train(
         }
         write_toml(run / "recipe.toml", resolved(chosen))
         write_json(run / "run.json", origin)
-        write_bytes(run / "weights.safetensors", save(result.model.state_dict()))
+        write_bytes(run / "weights.safetensors", packed(result.model))
         write_bytes(run / "curves.png", draw_curves(chosen.name, result.epochs))
         _assess(run, result, dataset, seconds)
         finish(run)
@@ -116,6 +117,11 @@ OUTPUTS = (
     "confusion.png",
 )
 """Files that training writes."""
+
+
+def packed(model: nn.Module) -> bytes:
+    """Write a network's state as safetensors, which take no channels-last order."""
+    return save({k: v.contiguous() for k, v in model.state_dict().items()})
 
 
 def resolved(recipe: Recipe) -> dict[str, object]:

@@ -53,6 +53,7 @@ def normalize(model: ModelProto) -> ModelProto:
     _name_nodes(nodes)
     for node in nodes:
         _check_rounding(node)
+    _check_spacing(nodes)
     del result.graph.node[:]
     result.graph.node.extend(nodes)
     return result
@@ -233,6 +234,20 @@ def _check_rounding(node: NodeProto) -> None:
             f"has the rounding mode {mode[:20]!r}",
             f"Use one of {', '.join(sorted(ROUNDING_MODES))}",
         )
+
+
+def _check_spacing(nodes: list[NodeProto]) -> None:
+    """Refuse levels whose values are looked up in a table, as hwgq exports them."""
+    producers = {n.output[0]: n for n in nodes}
+    for node in nodes:
+        cast = producers.get(node.input[1]) if node.op_type == "Gather" else None
+        quantizer = producers.get(cast.input[0]) if cast is not None else None
+        if quantizer is not None and quantizer.op_type == "MultiThreshold":
+            raise UnsupportedLayerError(
+                quantizer.name,
+                "has non-uniform levels, which are no multiples of one step",
+                'Train with spacing = "uniform"',
+            )
 
 
 def _name_nodes(nodes: list[NodeProto]) -> None:

@@ -72,15 +72,28 @@ def train(
     out: Out = None,
     seed: Seed = None,
     data: Data = None,
+    accelerator: Annotated[str, typer.Option(help="auto, cpu or gpu.")] = "auto",
+    devices: Annotated[int, typer.Option(help="How many share a batch.")] = 1,
     json: Json = False,
 ) -> None:
     """Train a recipe's network, test it and export it to a run folder.
 
-    Example: `hwgq train digits --seed 1`
+    An interrupted training goes on after its last whole epoch.
+
+    Examples: `hwgq train digits --seed 1`,
+    `hwgq train fashion-lenet --data fashion/`
     """
     import hwgq.train
 
-    show({"run": hwgq.train.train(recipe, out=out, seed=seed, data=data)}, json=json)
+    run = hwgq.train.train(
+        recipe,
+        out=out,
+        seed=seed,
+        data=data,
+        accelerator=accelerator,
+        devices=devices,
+    )
+    show({"run": run}, json=json)
 
 
 @app.command()
@@ -94,7 +107,7 @@ def export(
     """
     import hwgq.train
 
-    show({"network": hwgq.train.export(run)}, json=json)
+    show({"network": hwgq.train.export_run(run)}, json=json)
 
 
 @app.command("compile")

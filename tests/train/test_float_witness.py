@@ -7,7 +7,7 @@ import torch
 
 from hwgq.errors import MismatchError
 from hwgq.train import witness
-from hwgq.train.exact import evaluate
+from hwgq.train.exact_layers import evaluate
 from hwgq.train.layers import HWGQ
 from tests.train.networks import images, network, put_means_on_the_grid
 

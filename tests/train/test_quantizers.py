@@ -1,82 +1,139 @@
 # SPDX-License-Identifier: Apache-2.0
 """The quantizers, element by element, against independent transcriptions in NumPy."""
 
-from itertools import pairwise
+from itertools import pairwise, product
 
 import numpy as np
 import pytest
 import torch
 
-from hwgq.errors import OptionError
-from hwgq.train import HWGQ, BinaryLinear, Sign
-from hwgq.train.quantizers import (
-    STEPS,
-    HalfWave,
-    WeightScale,
-    alpha,
-    binary_weight,
-    half_wave,
-    sign,
-)
+from hwgq.train.half_wave import LEVELS, HalfWave
+from hwgq.train.options import PUBLISHED_STEPS, Backward, Form, Spacing
+from hwgq.train.quantizers import CHUNK, alpha, binary_weight, half_wave, sign
 
 FLOAT = np.float32
+QUANTIZERS = list(product(LEVELS, Spacing, Form))
+LOW, TOP = FLOAT(-np.inf), FLOAT(np.inf)
 
 
 def neighbours(values):
     """Each value, with the float32 numbers right below and above it."""
     middle = np.asarray(values, FLOAT)
-    below, above = (np.nextafter(middle, FLOAT(to)) for to in (-np.inf, np.inf))
-    return np.concatenate([below, middle, above])
-
-
-def author_forward(x):
-    """The author's rule at 3 levels: x <= 0 is 0, else the first x <= thrs[j]."""
-    centers = np.array([0.538, 1.076, 1.614], FLOAT)
-    thrs = [FLOAT(0.5) * (a + b) for a, b in pairwise(centers)]
-    result = np.zeros_like(x)
-    for i, value in enumerate(x):
-        if value > 0:
-            j = next((j for j, t in enumerate(thrs) if value <= t), len(thrs))
-            result[i] = centers[j]
-    return result
+    return np.concatenate(
+        [np.nextafter(middle, LOW), middle, np.nextafter(middle, TOP)]
+    )
 
 
 def inputs(quantizer):
-    """Boundaries with their neighbours, far values, and a normal sample."""
-    edges = [*quantizer.strict_thresholds, quantizer.top_value, 0, 1, -1, 2.614]
+    """Boundaries with 40 numbers on either side, extremes, and a normal sample."""
+    ends = [-1, 0, 1, 2.614, -50, 50, 1e-39, 3e38]
+    edges = np.concatenate([quantizer.strict_thresholds, [quantizer.top_value], ends])
+    for _ in range(4):
+        edges = np.unique(neighbours(edges))
+    bits = edges.view(np.int32)[:, None] + np.arange(-36, 37, dtype=np.int32)
+    near = bits.ravel().view(FLOAT)
     noise = np.random.default_rng(0).normal(size=2000).astype(FLOAT)
-    return np.concatenate([neighbours(edges), noise, [-50.0, 50.0]]).astype(FLOAT)
+    infinite = np.array([np.inf, -np.inf, -0.0], FLOAT)
+    return np.concatenate([near[np.isfinite(near)], noise, infinite])
+
+
+def author_forward(x, centers):
+    """QuantLayer's: x <= 0 is 0, else the first center whose threshold x is up to."""
+    middles = [FLOAT(0.5 * (a + b)) for a, b in pairwise(centers)]
+    result = np.zeros_like(x)
+    for i, value in enumerate(x):
+        if value > 0:
+            below = (j for j, t in enumerate(middles) if value <= t)
+            result[i] = FLOAT(centers[next(below, len(middles))])
+    return result
+
+
+def expected(quantizer, x):
+    """Values, by what the quantizer's forms say in words."""
+    if quantizer.uniform and quantizer.form == Form.ROUND:
+        step = FLOAT(quantizer.step)
+        with np.errstate(over="ignore"):
+            return np.clip(np.rint(x / step), 0, quantizer.levels) * step
+    if quantizer.uniform:
+        step = PUBLISHED_STEPS.get(quantizer.levels) or round(quantizer.step, 4)
+        levels = author_forward(
+            x / 1, [k * step for k in range(1, len(quantizer.values))]
+        )
+        return np.rint(levels / FLOAT(step)) * FLOAT(step)
+    centers = [round(float(value), 4) for value in quantizer.values[1:]]
+    if quantizer.form == Form.PAPER:
+        return author_forward(x, centers)
+    return np.where(x > FLOAT(centers[0] / 2), author_forward(x, centers), FLOAT(0))
+
+
+def slopes(quantizer, x):
+    """What stands in for the derivative, as the paper's section 3.2 has it."""
+    top = FLOAT(quantizer.top_value)
+    if quantizer.backward == Backward.VANILLA:
+        return (x > 0).astype(FLOAT)
+    inside = ((x > 0) & (x <= top)).astype(FLOAT)
+    if quantizer.backward == Backward.CLIPPED:
+        return inside
+    # Next above the top, x - tau may round to less than 1 or to 1: the slope is 1.
+    distance = np.maximum(x - FLOAT(quantizer.top_value - 1), 1)
+    return np.where(x > top, 1 / distance, inside)
 
 
 def gradient(function, x, upstream):
     """Gradient of `function` at `x`, times `upstream`."""
-    variable = torch.from_numpy(x).requires_grad_()
-    function(variable).backward(torch.from_numpy(upstream))
-    return variable.grad.numpy()
+    variable = x.clone().requires_grad_()
+    function(variable).backward(upstream)
+    return variable.grad
 
 
-def test_two_bits_are_the_authors_bit_for_bit():
-    x = inputs(HalfWave())
-    got = half_wave(torch.from_numpy(x), HalfWave()).numpy()
-    assert np.array_equal(got, author_forward(x))
-
-
-@pytest.mark.parametrize("bits", STEPS)
-def test_level_counts_the_thresholds_strictly_below(bits):
-    quantizer = HalfWave(bits)
+@pytest.mark.parametrize(("levels", "spacing", "form"), QUANTIZERS)
+def test_values_are_the_rules_bit_for_bit(levels, spacing, form):
+    quantizer = HalfWave(levels, spacing=spacing, form=form)
     x = inputs(quantizer)
-    step = STEPS[bits]
-    thresholds = [0.0, *((k + 0.5) * step for k in range(1, 2**bits - 1))]
-    level = sum((x > FLOAT(t)).astype(int) for t in thresholds)
     got = half_wave(torch.from_numpy(x), quantizer).numpy()
-    assert np.array_equal(got, level.astype(FLOAT) * FLOAT(step))
-    assert level.min() == 0
-    assert level.max() == quantizer.top == len(thresholds)
+    assert np.array_equal(got, expected(quantizer, x))
+    assert np.unique(got).size == levels + 1
 
 
-@pytest.mark.parametrize("bits", STEPS)
-def test_stored_thresholds_compare_with_equality(bits):
-    quantizer = HalfWave(bits)
+def test_two_bits_are_the_authors_own_numbers():
+    x = inputs(HalfWave())
+    centers = np.array([0.538, 1.076, 1.614], FLOAT)  # his are float32 as well
+    got = half_wave(torch.from_numpy(x), HalfWave()).numpy()
+    assert np.array_equal(got, author_forward(x, centers))
+
+
+@pytest.mark.parametrize(("levels", "spacing", "form"), QUANTIZERS)
+def test_levels_count_the_thresholds_strictly_below(levels, spacing, form):
+    quantizer = HalfWave(levels, spacing=spacing, form=form)
+    x = inputs(quantizer)
+    level = sum((x > t).astype(int) for t in quantizer.strict_thresholds)
+    for kind in (torch.float32, torch.float64):
+        got = half_wave(torch.from_numpy(x).to(kind), quantizer)
+        assert got.dtype == kind
+        assert np.array_equal(got.float().numpy(), quantizer.values[level])
+    between = x.astype(float) + np.spacing(x.astype(float))
+    level = sum((between > t).astype(int) for t in quantizer.strict_thresholds)
+    got = half_wave(torch.from_numpy(between), quantizer)
+    assert np.array_equal(got.float().numpy(), quantizer.values[level])
+
+
+@pytest.mark.parametrize("kind", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize(("levels", "spacing", "form"), QUANTIZERS)
+def test_numbers_of_16_bits_are_compared_as_they_are(levels, spacing, form, kind):
+    quantizer = HalfWave(levels, spacing=spacing, form=form)
+    every = torch.arange(-(2**15), 2**15, dtype=torch.int16).view(kind)
+    x = every[~every.isnan()]
+    got = half_wave(x, quantizer)
+    assert torch.equal(got, half_wave(x.float(), quantizer).to(kind))
+    ones = torch.ones_like(x)
+    got = gradient(lambda v: half_wave(v, quantizer), x, ones)
+    slope = slopes(quantizer, x.float().numpy())
+    assert torch.equal(got, torch.from_numpy(slope).to(kind))
+
+
+@pytest.mark.parametrize("levels", LEVELS)
+def test_stored_thresholds_compare_with_equality(levels):
+    quantizer = HalfWave(levels)
     x = neighbours(quantizer.strict_thresholds)[:, None]
     reached = x >= quantizer.thresholds
     assert np.array_equal(reached, x > quantizer.strict_thresholds)
@@ -84,108 +141,95 @@ def test_stored_thresholds_compare_with_equality(bits):
     assert quantizer.thresholds[0] == np.nextafter(FLOAT(0), FLOAT(1)) > 0
 
 
-def test_zero_is_level_zero_and_the_next_number_is_level_one():
-    x = torch.tensor([-0.0, 0.0, 1e-45, float("nan")])
-    assert half_wave(x, HalfWave()).tolist() == [0, 0, HalfWave().step, 0]
+def test_zero_and_what_is_no_number_are_level_zero_and_the_least_number_is_one():
+    x = torch.tensor([-0.0, 0.0, float("nan"), -1e-45, 1e-45, float("inf")] * 9)
+    step = HalfWave().step
+    assert half_wave(x, HalfWave()).tolist() == [0, 0, 0, 0, step, 3 * step] * 9
 
 
-@pytest.mark.parametrize("bits", STEPS)
-@pytest.mark.parametrize("backward", ["vanilla", "clipped", "log-tailed"])
-def test_backward_is_the_papers(bits, backward):
-    quantizer = HalfWave(bits, backward)
+@pytest.mark.parametrize("backward", Backward)
+def test_large_and_strided_tensors_are_quantized_alike(backward):
+    quantizer = HalfWave(3, backward)
+    x = torch.randn(5, 3, 187, 189)
+    assert x.numel() > 2 * CHUNK
+    planes = x.to(memory_format=torch.channels_last)
+    flat = torch.from_numpy(expected(HalfWave(), x[:1].numpy().ravel()))
+    for same in (x, planes, x.transpose(0, 2).contiguous().transpose(0, 2)):
+        got = half_wave(same, quantizer)
+        assert torch.equal(got[:1].flatten(), flat)
+        assert got.stride() == same.stride()
+        grads = gradient(lambda v: half_wave(v, quantizer), same, torch.ones_like(x))
+        assert np.array_equal(grads.numpy(), slopes(quantizer, x.numpy()))
+    for part in (x[::2, :, 3:], x[0, 0, 0, 0], x[:0], x[:1, :1].expand(2, 3, -1, -1)):
+        assert torch.equal(
+            half_wave(part, quantizer), half_wave(part.clone(), quantizer)
+        )
+
+
+@pytest.mark.parametrize("backward", Backward)
+@pytest.mark.parametrize(("levels", "spacing", "form"), QUANTIZERS)
+def test_backward_is_the_papers(levels, spacing, form, backward):
+    quantizer = HalfWave(levels, backward, spacing, form)
     x = inputs(quantizer)
     upstream = np.random.default_rng(1).normal(size=x.shape).astype(FLOAT)
-    top = FLOAT(quantizer.top_value)
-    inside, above = (x > 0) & (x <= top), x > top
-    tail = 1 / (np.where(above, x, top + 1) - FLOAT(quantizer.top_value - 1))
-    slope = {
-        "vanilla": (x > 0).astype(FLOAT),
-        "clipped": inside.astype(FLOAT),
-        "log-tailed": np.where(above, np.minimum(tail, 1), inside).astype(FLOAT),
-    }[backward]
-    got = gradient(lambda v: half_wave(v, quantizer), x, upstream)
-    assert np.array_equal(got, upstream * slope)
+    got = gradient(
+        lambda v: half_wave(v, quantizer),
+        torch.from_numpy(x),
+        torch.from_numpy(upstream),
+    )
+    assert np.array_equal(got.numpy(), upstream * slopes(quantizer, x))
+
+
+@pytest.mark.parametrize("backward", Backward)
+def test_backward_in_float64_tells_apart_what_float32_does_not(backward):
+    quantizer = HalfWave(3, backward)
+    top = quantizer.top_value
+    x = torch.tensor([5e-324, 0.0, top, np.nextafter(top, 2)], dtype=torch.float64)
+    got = gradient(lambda v: half_wave(v, quantizer), x, torch.ones_like(x))
+    above = 0 if backward == Backward.CLIPPED else 1
+    assert got.tolist() == pytest.approx([1, 0, 1, above], abs=1e-15)
 
 
 def test_log_tail_is_one_at_the_top_and_a_half_one_above_it():
-    top = HalfWave().top_value
-    x = np.array([top, top + 1, top + 3], FLOAT)
-    got = gradient(
-        lambda v: half_wave(v, HalfWave(2, "log-tailed")), x, np.ones(3, FLOAT)
-    )
+    quantizer = HalfWave(backward="log-tailed")
+    x = quantizer.top_value + torch.tensor([0.0, 1, 3])
+    got = gradient(lambda v: half_wave(v, quantizer), x, torch.ones(3))
     assert np.allclose(got, [1, 1 / 2, 1 / 4], rtol=1e-6)
 
 
-def test_sign_of_zero_is_plus_one_and_its_gradient_the_hard_tanhs():
-    x = neighbours([-1, 0, 1])
-    assert np.array_equal(sign(torch.from_numpy(x)).numpy(), np.where(x >= 0, 1, -1))
-    got = gradient(sign, x, np.full(x.shape, 3, FLOAT))
-    assert np.array_equal(got, 3 * (np.abs(x) <= 1))
+@pytest.mark.parametrize("kind", [torch.float64, torch.float32, torch.bfloat16])
+def test_sign_of_zero_is_plus_one_and_its_gradient_the_hard_tanhs(kind):
+    middle = torch.tensor([-1, -0.0, 0, 1] * 8, dtype=kind)
+    below, above = (torch.nextafter(middle, middle * 0 + to) for to in (-2, 2))
+    x = torch.cat([below, middle, above])
+    one = torch.ones((), dtype=kind)
+    assert torch.equal(sign(x), torch.where(x >= 0, one, -one))
+    got = gradient(sign, x, torch.full_like(x, 3))
+    assert torch.equal(got, 3 * (x.abs() <= 1).to(kind))
 
 
-@pytest.mark.parametrize("scale", WeightScale)
+@pytest.mark.parametrize("scale", ["channel", "tensor"])
 @pytest.mark.parametrize("shape", [(4, 6), (4, 3, 2, 2)])
 def test_binary_weights_and_their_gradient_are_the_authors(scale, shape):
     rng = np.random.default_rng(2)
     weight = rng.normal(size=shape).astype(FLOAT) * 2
     weight.flat[:3] = [0.0, -0.0, 5.0]
     axes = tuple(range(1, len(shape))) if scale == "channel" else None
-    expected = np.abs(weight).mean(axes, keepdims=True)
-    upstream = rng.normal(size=shape).astype(FLOAT)
-
-    def binary(variable):
-        return binary_weight(variable, alpha(variable, scale))
-
-    got = binary(torch.from_numpy(weight)).numpy()
-    assert np.allclose(got, np.where(weight >= 0, expected, -expected), rtol=1e-6)
+    mean = np.abs(weight).mean(axes, keepdims=scale == "channel")
+    latent = torch.from_numpy(weight)
+    found = alpha(latent, scale)
+    assert found.shape == mean.shape
+    assert np.allclose(found, mean, rtol=1e-6)
+    values = binary_weight(latent, found)
+    assert torch.equal(values, torch.where(latent >= 0, found, -found))
+    assert np.array_equal(latent.numpy(), weight)
     # Unchanged: no factor alpha, no derivative of alpha, no mask where |w| > 1.
-    assert np.array_equal(gradient(binary, weight, upstream), upstream)
+    upstream = torch.from_numpy(rng.normal(size=shape).astype(FLOAT))
+    got = gradient(lambda w: binary_weight(w, alpha(w, scale)), latent, upstream)
+    assert torch.equal(got, upstream)
 
 
-def test_layers_compute_what_the_functions_compute():
-    torch.manual_seed(0)
-    x = torch.randn(50, 7)
-    quantizer = HalfWave(3, "vanilla")
-    assert torch.equal(HWGQ(3, "vanilla")(x), half_wave(x, quantizer))
-    assert torch.equal(Sign()(x), sign(x))
-    layer = BinaryLinear(7, 5)
-    weight = layer.weight.detach()
-    expected = torch.where(weight >= 0, 1.0, -1.0) * weight.abs().mean(1, keepdim=True)
-    assert torch.equal(layer(x), torch.nn.functional.linear(x, expected))
-    assert set(layer.state_dict()) == {"weight"}
-    assert not HWGQ().state_dict()
-
-
-def test_gradients_pass_through_the_layers_unchanged():
-    torch.manual_seed(0)
-    layer, x = BinaryLinear(6, 4), torch.randn(9, 6)
-    layer(x).pow(2).sum().backward()
-    weight = binary_weight(layer.weight, layer.alpha()).detach().requires_grad_()
-    torch.nn.functional.linear(x, weight).pow(2).sum().backward()
-    assert torch.equal(layer.weight.grad, weight.grad)
-
-
-@pytest.mark.parametrize(
-    ("make", "message"),
-    [
-        (lambda: HWGQ(bits=5), "HWGQ: has no 5 bits. Choose one of 1, 2, 3, 4."),
-        (
-            lambda: HWGQ(backward="cliped"),
-            "HWGQ: has no backward 'cliped'. Choose one of vanilla, clipped,"
-            " log-tailed.",
-        ),
-        (
-            lambda: BinaryLinear(2, 2, scale="row"),
-            "BinaryLinear: has no scale 'row'. Choose one of channel, tensor.",
-        ),
-    ],
-)
-def test_unknown_options_are_refused(make, message):
-    with pytest.raises(OptionError) as error:
-        make()
-    assert str(error.value) == message
-
-
-def test_misspelt_keywords_are_refused():
-    with pytest.raises(TypeError, match="bit_widht"):
-        HWGQ(bit_widht=2)
+def test_alpha_does_not_depend_on_the_order_in_memory():
+    weight = torch.randn(16, 24, 3, 3)
+    planes = weight.to(memory_format=torch.channels_last)
+    assert torch.equal(alpha(weight, "channel"), alpha(planes, "channel"))

@@ -37,7 +37,7 @@ def test_a_recipe_file_is_read(tmp_path):
     path.write_text(tomli_w.dumps({"format": 1, **DIGITS}))
     recipe = load_recipe(path)
     assert recipe.network.hidden == (64, 64)
-    assert (recipe.network.bits, recipe.network.backward) == (2, "clipped")
+    assert (recipe.network.style().levels, recipe.network.backward) == (3, "clipped")
     assert parse_recipe("again", recipe.model_dump(mode="json")) == recipe
 
 
@@ -59,9 +59,17 @@ def test_a_recipe_file_is_read(tmp_path):
         (
             "network.bits",
             9,
-            "f, network.bits: input should be less than or equal to 4.",
+            "f, network: HWGQ has no number of bits 9. Choose one of 1, 2, 3, 4.",
         ),
-        ("network.model", "cnn", "f, network.model: input should be 'mlp'."),
+        ("network.levels", 4, "f, network: HWGQ has no number of levels 4. Choose"),
+        ("network.model", "cn", "f, network.model: input should be 'mlp', 'tfc',"),
+        ("network.model", "cnn", "f, network: cnn has hidden layers of its own."),
+        ("network.hidden", [], "f, network: an mlp has no hidden layers. Add hidden"),
+        (
+            "data.augmentation",
+            "hardware",
+            "f: mlp takes rows, whose pixels cannot be moved. Set data.augmentation",
+        ),
         ("network.backward", "none", "f, network.backward: input should be 'vanilla',"),
         (
             "network.hidden",
@@ -87,7 +95,7 @@ def test_a_missing_key_is_named():
 
 def test_an_unknown_name_lists_the_recipes():
     with pytest.raises(
-        RecipeError, match=r"digit: is no recipe\. .*one of digits, mlp"
+        RecipeError, match=r"digit: is no recipe\. .*one of .*digits, .*mlp"
     ):
         load_recipe("digit")
 
@@ -100,3 +108,12 @@ def test_a_newer_format_and_no_toml_are_refused(tmp_path):
     path.write_text("[[[")
     with pytest.raises(StorageError, match="is not valid TOML"):
         load_recipe(path)
+
+
+def test_moving_borders_of_pixels_that_are_no_integers_needs_float_ends():
+    table = changed("data.augmentation", "paper")
+    table["network"] = {"model": "lenet"}
+    with pytest.raises(RecipeError, match=r'f: data.augmentation = "paper" makes'):
+        parse_recipe("f", table)
+    table["network"] = {"model": "lenet", "ends": "paper"}
+    assert parse_recipe("f", table).network.style().paper_ends

@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from hwgq.errors import DataError, OptionError, RecipeError, StorageError
 from hwgq.storage import read_json, read_npz
-from hwgq.train import export, measure_accuracy, reference, train
+from hwgq.train import export_run, measure_accuracy, reference, train
 from hwgq.train.runs import load_run
 
 RECIPE = {
@@ -36,10 +36,13 @@ def small(tmp_path, monkeypatch):
     return "small.toml", Path("data.npz")
 
 
+PICTURES = ("samples.npz", "curves.png", "confusion.png")
+
+
 def contents(run):
     """Everything that must be the same again."""
     names = ("recipe.toml", "run.json", "weights.safetensors", "network.onnx")
-    return [(run / name).read_bytes() for name in (*names, "samples.npz", "curves.png")]
+    return [(run / name).read_bytes() for name in (*names, *PICTURES)]
 
 
 def test_a_run_is_whole_and_a_second_one_is_the_same(small, capsys):
@@ -84,7 +87,7 @@ def test_a_damaged_run_is_made_again(small):
     run = train(recipe, data=data)
     before = contents(run)
     (run / "network.onnx").write_bytes(b"")
-    assert export(run) == run / "network.onnx"
+    assert export_run(run) == run / "network.onnx"
     assert contents(run) == before
     (run / "weights.safetensors").unlink()
     train(recipe, data=data)
@@ -94,7 +97,7 @@ def test_a_damaged_run_is_made_again(small):
 def test_export_refuses_what_is_no_run_or_has_other_data(small):
     recipe, data = small
     with pytest.raises(StorageError, match=r"none/recipe\.toml: cannot be read"):
-        export(Path("none"))
+        export_run(Path("none"))
     run = train(recipe, data=data)
     np.savez(data, images=np.zeros((30, 12), int), labels=np.arange(30) % 3)
     with pytest.raises(DataError, match=r"is not what runs/small was trained on"):
@@ -107,7 +110,7 @@ def test_weights_of_another_network_are_refused(small):
     text = (run / "recipe.toml").read_text()
     (run / "recipe.toml").write_text(text.replace("8,", "16,"))
     with pytest.raises(StorageError, match="does not hold this network's weights"):
-        export(run)
+        export_run(run)
 
 
 def test_a_loss_that_is_no_number_is_an_error(small, monkeypatch):
