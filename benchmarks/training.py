@@ -1,16 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """Print what a training step costs with HWGQ layers, beside ReLU and float weights.
 
-Run `python -m benchmarks.training` in the project's root, on an idle machine. Both
-sides are the same network and optimizer; their steps alternate, so that what disturbs
-the one disturbs the other. On a CPU the process' time is taken, which other programs
-disturb least, on a GPU the time on the wall. "ratio" is that of the medians, "pairs"
-the median of the ratios of neighbouring steps, "first" the seconds of the first step,
-in which torch.compile works.
+Run `python -m benchmarks.training` in the project's root; with `--write` the tables are
+kept in benchmarks/results. Both sides are the same network, without affine parts, and
+the trainer's own optimizer; a step is zero_grad, forward, loss, backward, optimizer.
+
+Their steps alternate, so that what disturbs the one disturbs the other. On a CPU the
+process' time is taken, which other programs disturb least, on a GPU the time on the
+wall. "ratio" is that of the medians, "pairs" the median of the ratios of neighbouring
+steps, "first" the wall's seconds of the first step, in which torch.compile works,
+from an empty cache; "float / HWGQ".
 """
 
 import argparse
+import os
 import platform
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -29,8 +34,10 @@ SHAPES = {"tfc": (784,), "lfc": (784,), "lenet": (1, 28, 28), "cnv": (3, 32, 32)
 STYLES = (Style(weights="float", activation="relu"), Style())
 BATCH, CLASSES = 128, 10
 WARMUP = 5
+LEAST_SECONDS = 1.0
+COMMAND = "python -m benchmarks.training"
 LIMITS = {"eager": 1.4, "compiled": 1.1}
-RESULTS = Path(__file__).parent / "results" / "training.md"
+RESULTS = Path(__file__).parent / "results"
 HEAD = ("network", "mode", "float,ms", "hwgq,ms", "ratio", "pairs", "limit", "first,s")
 
 Step = Callable[[], None]
@@ -88,15 +95,23 @@ def first_seconds(step: Step) -> float:
     return time.perf_counter() - before
 
 
+def alternate(sides: list[Step], setting: Setting) -> list[list[float]]:
+    """Take the times of both sides' steps, at least a second of each."""
+    for step in sides * WARMUP:
+        step()
+    times: list[list[float]] = []
+    begin = time.perf_counter()
+    while len(times) < setting.steps or time.perf_counter() - begin < 2 * LEAST_SECONDS:
+        times.append([seconds(step, setting.device) for step in sides])
+    return times
+
+
 def row(name: str, mode: str, setting: Setting) -> list[str]:
     """Measure both sides and make one line of the table."""
     torch.compiler.reset()
     sides = [training_step(name, style, mode, setting) for style in STYLES]
     first = [first_seconds(step) for step in sides]
-    times = [
-        [seconds(step, setting.device) for step in sides]
-        for _ in range(WARMUP + setting.steps)
-    ][WARMUP:]
+    times = alternate(sides, setting)
     base, ours = (1e3 * median(side) for side in zip(*times, strict=True))
     pairs = median(b / a for a, b in times)
     numbers = (f"{base:.3f}", f"{ours:.3f}", f"{ours / base:.3f}", f"{pairs:.3f}")
@@ -105,44 +120,66 @@ def row(name: str, mode: str, setting: Setting) -> list[str]:
 
 
 def machine(setting: Setting) -> str:
-    """Name what is measured on."""
-    processor = platform.processor() or platform.machine()
+    """Name what is measured, and on what."""
     info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.is_file() else []
-    names = [line.split(":")[1].strip() for line in lines if "model name" in line]
-    parts = [*(names[:1] or [processor]), f"{torch.get_num_threads()} thread(s)"]
-    if setting.device == "cuda":
-        parts.append(torch.cuda.get_device_name())
-    clock = "process time" if setting.device == "cpu" else "wall time"
-    products = "bf16" if setting.bf16 else "float32"
-    parts += [f"torch {torch.__version__}", f"batch {BATCH}", products]
-    return ", ".join([*parts, f"median {clock} of {setting.steps} steps"])
+    known = info.read_text().splitlines() if info.is_file() else []
+    names = [line.split(":")[1].strip() for line in known if "model name" in line]
+    processor = names[0] if names else platform.machine()
+    gpu, clock = setting.device == "cuda", "process"
+    if gpu:
+        processor, clock = f"{torch.cuda.get_device_name()}, {processor}", "wall"
+    parts = [
+        f"{processor}, {torch.get_num_threads()} thread(s)",
+        f"torch {torch.__version__}",
+        f"batch {BATCH}",
+        "bf16 products" if setting.bf16 else "float32",
+        f"median {clock} time of {setting.steps} or more steps",
+    ]
+    return ", ".join(parts)
 
 
-def lines(names: list[str], setting: Setting) -> Iterator[str]:
-    """Make the table, line by line, as Markdown."""
-    yield f"{machine(setting)}:\n"
+def table(names: list[str], setting: Setting) -> Iterator[str]:
+    """Make a table, line by line, as Markdown."""
+    yield f"{machine(setting)}:"
+    yield ""
     yield f"| {' | '.join(HEAD)} |"
     yield "|" + "--|" * len(HEAD)
     for name in names:
         for mode in LIMITS:
             yield f"| {' | '.join(row(name, mode, setting))} |"
+    yield ""
 
 
-def main() -> None:
-    """Print the tables, and keep them where that is asked for."""
+def options() -> argparse.Namespace:
+    """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--networks", default=",".join(SHAPES))
     parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
     parser.add_argument("--steps", type=int, default=30)
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--write", action="store_true", help=f"write {RESULTS.name}")
-    options = parser.parse_args()
-    torch.set_num_threads(options.threads)
-    names = options.networks.split(",")
-    for bf16 in (False, True) if options.device == "cuda" else (False,):
-        for line in lines(names, Setting(options.device, options.steps, bf16)):
-            print(line, flush=True)
+    parser.add_argument("--write", action="store_true")
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Print the tables, and keep them where that is asked for."""
+    chosen = options()
+    torch.set_num_threads(chosen.threads)
+    command = f"{COMMAND} --networks {chosen.networks} --device {chosen.device}"
+    command += f" --steps {chosen.steps} --threads {chosen.threads} --write"
+    written = ["# Cost of a training step", "", f"    {command}", ""]
+    with tempfile.TemporaryDirectory() as empty:
+        os.environ["TORCHINDUCTOR_CACHE_DIR"] = empty
+        torch.compile(torch.relu)(torch.ones(2, device=chosen.device))  # loads itself
+        for bf16 in (False, True) if chosen.device == "cuda" else (False,):
+            setting = Setting(chosen.device, chosen.steps, bf16)
+            for line in table(chosen.networks.split(","), setting):
+                print(line, flush=True)
+                written.append(line)
+    if chosen.write:
+        RESULTS.mkdir(exist_ok=True)
+        name = "training.md" if chosen.device == "cpu" else "training-cuda.md"
+        (RESULTS / name).write_text("\n".join(written))
 
 
 if __name__ == "__main__":

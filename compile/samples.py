@@ -153,8 +153,10 @@ def _host_quantizers(
 ) -> tuple[str, ...]:
     """Name the quantizers that stand before the device, in order."""
     device = {section.name for section in network.sections}
-    found = tuple(k for k in _by_layer(arrays, "sha256/") if k not in device)
-    return found if network.before is not None else ()
+    if network.before is None or "witness/layer" not in arrays:
+        return ()
+    names = np.atleast_1d(arrays["witness/layer"])
+    return tuple(name for name in map(str, names) if name not in device)
 
 
 def _shapes(

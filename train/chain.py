@@ -186,7 +186,9 @@ def _function(node: fx.Node, name: str, current: fx.Node | None) -> Iterator[Any
             raise UnsupportedLayerError(place, "gives the tensor another shape", remedy)
         yield node.name, nn.Flatten()
         return
-    layer = LAYERS_OF.get(name.rstrip("_"), "a layer of torch.nn that hwgq.train.reference takes")
+    layer = LAYERS_OF.get(
+        name.rstrip("_"), "a layer of torch.nn that hwgq.train.reference takes"
+    )
     raise UnsupportedLayerError(place, "is a function", f"Use {layer}")
 
 
@@ -211,7 +213,7 @@ def _flattens(node: fx.Node, name: str) -> bool:
         return ends in {(1, None), (1, -1)}
     shape = node.args[1:] or (node.kwargs.get("shape"),)
     sizes = list(shape[0]) if isinstance(shape[0], tuple | list) else list(shape)
-    return len(sizes) == 2 and (isinstance(sizes[0], fx.Node) or sizes[0] == -1)
+    return len(sizes) == 2 and (isinstance(sizes[0], fx.Node) or bool(sizes[0] == -1))
 
 
 def _argument(node: fx.Node, position: int, name: str) -> object:

@@ -3,6 +3,8 @@
 
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import nn
 
@@ -28,19 +30,43 @@ def load_data(recipe: Recipe, data: Path | None) -> Dataset:
 
 def make_network(recipe: Recipe, dataset: Dataset) -> nn.Sequential:
     """Make a recipe's network for a data set; PyTorch's seed decides its weights."""
+    mean = None
+    if recipe.data.augmentation == Augmentation.PAPER:
+        mean = dataset.mean_image()
+    return assemble(recipe, dataset.shape, dataset.classes, mean)
+
+
+def assemble(
+    recipe: Recipe,
+    shape: tuple[int, ...],
+    classes: int,
+    mean: npt.NDArray[np.float32] | None = None,
+) -> nn.Sequential:
+    """Make a recipe's network.
+
+    Parameters
+    ----------
+    recipe
+        What the network is, how its weights begin, and what pixels mean.
+    shape, classes
+        Shape of one image, and number of logits.
+    mean
+        Mean image, where the recipe takes one off; by default zeros.
+    """
     network, augmentation = recipe.network, recipe.data.augmentation
     model = build(
         network.model,
-        dataset.shape,
-        dataset.classes,
+        shape,
+        classes,
         network.style(),
         width=network.width,
         hidden=network.hidden,
     )
     _initialize(model, recipe.schedule.init)
     if augmentation != Augmentation.NONE:
+        mean = np.zeros(shape, np.float32) if mean is None else mean
         hardware = augmentation == Augmentation.HARDWARE
-        pixels = PixelScale() if hardware else MeanImage(dataset.mean_image())
+        pixels = PixelScale() if hardware else MeanImage(mean)
         model = sequential({"pixels": pixels, **dict(model.named_children())})
     if not takes_rows(network.model):
         # Pooling and normalization are several times as fast in this order on a CPU.

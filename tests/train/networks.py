@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from hwgq.train import HWGQ, BinaryLinear, Sign
+from hwgq.train import HWGQ, BinaryConv2d, BinaryLinear, Sign
 
 STEP = float(np.float32(0.538))
 
@@ -59,3 +59,68 @@ def put_means_on_the_grid(model):
 def images(n=400, seed=0):
     """Make integer images of 12 levels 0 ... 16."""
     return np.random.default_rng(seed).integers(0, 17, (n, 12)).astype(np.uint8)
+
+
+IMAGE = (3, 9, 9)
+"""Shape of an image of the small convolutional network."""
+
+
+def conv_network(seed=0, *, pool_first=True, conv=None, **options):
+    """Make a network of two convolutions and a dense layer, of lively statistics.
+
+    `conv` are options of the second convolution, others of HWGQ; means of any sign.
+    """
+    torch.manual_seed(seed)
+    pool = {"pool1": nn.MaxPool2d(2)}
+    first = BinaryConv2d(3, 6, 3, padding=1)
+    second = BinaryConv2d(6, 8, 3, **(conv or {"padding": 1}), bias=True)
+    body = {
+        "conv1": first,
+        **(pool if pool_first else {}),
+        "norm1": nn.BatchNorm2d(6, affine=False),
+        "act1": HWGQ(**options),
+        **({} if pool_first else pool),
+        "conv2": second,
+        "norm2": nn.BatchNorm2d(8),
+        "act2": HWGQ(**options),
+        "flatten": nn.Flatten(),
+    }
+    layers = nn.Sequential(OrderedDict(body))
+    with torch.no_grad():
+        columns = layers(torch.zeros(2, *IMAGE)).shape[1]
+        norm = layers.norm2
+        norm.weight.uniform_(-1, 1)
+        norm.bias.uniform_(-1, 1)
+    layers.add_module("linear3", BinaryLinear(columns, 5, bias=True))
+    return calibrated(layers, pictures(32, seed))
+
+
+def calibrated(model, frames):
+    """Make a network's running statistics those of some frames."""
+    norms = [layer for layer in model.modules() if hasattr(layer, "running_mean")]
+    for norm in norms:
+        norm.momentum = 1.0
+    model.train()
+    with torch.no_grad():
+        model(torch.from_numpy(frames).float())
+    return model.eval()
+
+
+def put_conv_means_on_the_grid(model):
+    """Make each mean equal to what many accumulators give, as for the MLP."""
+    step = model.act1.quantizer.step
+    for conv, norm, unit in (
+        (model.conv1, model.norm1, 1.0),
+        (model.conv2, model.norm2, step),
+    ):
+        if conv.bias is not None:
+            conv.bias.data.zero_()
+        scale = conv.alpha().flatten() * unit
+        norm.running_mean = scale * torch.round(norm.running_mean / scale)
+    return model
+
+
+def pictures(n=20, seed=0, shape=IMAGE):
+    """Make integer images 0 ... 255."""
+    generator = np.random.default_rng(seed)
+    return generator.integers(0, 256, (n, *shape)).astype(np.uint8)

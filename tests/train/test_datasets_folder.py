@@ -105,7 +105,7 @@ def test_images_of_several_shapes_need_a_size(animals):
 
 
 def test_a_size_that_is_not_positive_is_refused(animals):
-    with pytest.raises(OptionError, match="size: cannot be 0. Choose 1 or more"):
+    with pytest.raises(OptionError, match=r"size: cannot be 0\. Choose 1 or more"):
         load("folder", animals, size=0)
 
 
@@ -156,12 +156,16 @@ def test_a_part_without_the_others_is_refused(animals, there, lacking):
 
 def test_folders_without_images_are_refused(animals, monkeypatch):
     monkeypatch.delenv("HWGQ_DATA", raising=False)
-    with pytest.raises(DataError, match="no folder is named. Name the folder: --data"):
+    with pytest.raises(
+        DataError, match=r"no folder is named\. Name the folder: --data"
+    ):
         load("folder")
-    with pytest.raises(DataError, match="animals: is no folder of images: .*No such"):
+    with pytest.raises(DataError, match=r"animals: is no folder of images: .*No such"):
         load("folder", animals)
     animals.mkdir()
-    with pytest.raises(DataError, match="is no folder of images: .* Make a folder for"):
+    with pytest.raises(
+        DataError, match=r"is no folder of images: .* Make a folder for"
+    ):
         load("folder", animals)
     fill(animals)
     (animals / "empty").mkdir()

@@ -189,6 +189,6 @@ def test_a_cache_that_cannot_be_written_is_refused(tmp_path, monkeypatch):
     monkeypatch.delenv("HWGQ_DATA", raising=False)
     monkeypatch.setenv("HWGQ_CACHE_DIR", str(tmp_path / "file"))
     with pytest.raises(
-        StorageError, match="no folder to keep data sets in .* Set HWGQ"
+        StorageError, match=r"no folder to keep data sets in .* Set HWGQ"
     ):
         load("mnist")

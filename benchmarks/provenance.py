@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where results come from: the commit of the code, and the machine."""
+
+import platform
+import subprocess
+from pathlib import Path
+
+
+def commit() -> str:
+    """Name the commit of this code, with a + where files differ from it."""
+    root = Path(__file__).parents[1]
+    argv = ["git", "describe", "--always", "--dirty=+", "--abbrev=12"]
+    done = subprocess.run(argv, cwd=root, capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+def machine() -> str:
+    """Name the processor, as Linux does."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    models = (line.partition(":")[2] for line in lines if "model name" in line)
+    return next(models, "").strip() or (platform.processor() or platform.machine())
