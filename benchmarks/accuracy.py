@@ -24,9 +24,10 @@ from benchmarks.provenance import commit
 from hwgq.errors import HwgqError, MismatchError
 from hwgq.progress import tell
 from hwgq.storage import read_json, write_bytes, write_json, write_text
-from hwgq.train import accuracy, train
+from hwgq.train import train
 from hwgq.train.datasets import Dataset
 from hwgq.train.deployed import pack, unpack
+from hwgq.train.exact import accuracy
 from hwgq.train.models import Activation
 from hwgq.train.networks import assemble, load_data
 from hwgq.train.recipe import Recipe
@@ -52,6 +53,7 @@ class Record:
     commit: str
     epochs: int
     seconds: float
+    cpu_seconds: float
     device: str
     data: str
     data_sha256: str
@@ -82,6 +84,7 @@ def train_row(row: Row, data: dict[str, str]) -> list[Record]:
                 commit=begun,
                 epochs=len(metrics["epochs"]),
                 seconds=metrics["seconds"],
+                cpu_seconds=metrics["cpu_seconds"],
                 device=metrics["device"],
                 data=found.dataset.name,
                 data_sha256=found.dataset.fingerprint(),
@@ -136,7 +139,7 @@ def line(row: Row, records: list[Record], how: str) -> str:
     """Write a row of the table, in Markdown."""
     if not records:
         words = "not run"
-        cells = [row.name, row.quantizers, words, _mark(row), "", "", "", how]
+        cells = [row.name, row.quantizers, words, _mark(row), "", "", "", "", how]
         return f"| {' | '.join(cells)} |"
     values = [record.test for record in records]
     spread = f" ± {stdev(values):.2f}" if len(values) > 1 else ""
@@ -148,7 +151,8 @@ def line(row: Row, records: list[Record], how: str) -> str:
         _mark(row),
         ", ".join(str(record.seed) for record in records),
         f"{first.epochs}",
-        f"{mean(record.seconds for record in records):.0f}",
+        f"{mean(record.cpu_seconds for record in records):.0f}",
+        first.device,
         how,
     ]
     return f"| {' | '.join(cells)} |"
@@ -160,7 +164,7 @@ def _mark(row: Row) -> str:
 
 HEAD = (
     "| row | weights, activations | test accuracy, % | mark | seeds | epochs "
-    "| seconds a seed | this table |\n|---|---|---|---|---|---|---|---|"
+    "| CPU seconds a seed | device | this table |\n|---|---|---|---|---|---|---|---|---|"
 )
 
 

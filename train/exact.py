@@ -28,8 +28,8 @@ from hwgq.train.datasets import Part
 from hwgq.train.exact_layers import evaluate
 from hwgq.train.flow import Float64, Flow, Images, Int64
 
-FRAMES = 100
-"""Frames evaluated at once; bounds the memory, some 300 MB for CNV."""
+FRAMES = 50
+"""Frames evaluated at once; bounds the memory, some 150 MB for CNV."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,14 +39,13 @@ def export(
     Parameters
     ----------
     model
-        The trained network: a chain of layers, see `hwgq.train.chain`. It is left as
-        it is.
+        The trained network, see `hwgq.train.chain`. It is left as it is.
     folder
         Where network.onnx and samples.npz go; made where it is not there.
     images
         Integers to verify builds on, as the network takes them: shape (n, ...).
     labels
-        Their classes, shape (n,).
+        Their classes.
     input_bits
         Bits of the unsigned integers; by default 8 for uint8 images.
 
@@ -59,18 +58,14 @@ def export(
     ------
     UnsupportedLayerError
         If the network holds what cannot be exported; it names the module.
-    DataError
-        If the images are not such integers, or are not as many as the labels.
+    DataError, StorageError
+        If images or labels are not such, or the folder cannot be written.
     MismatchError
-        If float32 PyTorch, or what was written, differs from the reference by more
-        than rounding.
-    StorageError
-        If the folder cannot be written.
+        If PyTorch or QONNX differs from the reference by more than rounding.
     """
     bits = _checked_bits(images, labels, input_bits)
     with locked(folder):
-        _write(model, folder, images, labels, bits)
-    return folder / NETWORK
+        return _write(model, folder, images, labels, bits)
 
 
 def export_run(run: Path) -> Path:
@@ -110,11 +105,12 @@ def export_run(run: Path) -> Path:
 
 def _write(
     model: nn.Module, folder: Path, images: Images, labels: Int64, bits: int
-) -> None:
+) -> Path:
     data = export_network(model, images.shape[1:], bits)
     check_network(data, model, images[:CHECKED_FRAMES])
     write_npz(folder / SAMPLES, **collect(model, images, labels))
     write_bytes(folder / NETWORK, data)
+    return folder / NETWORK
 
 
 def _checked_bits(images: Images, labels: Int64, bits: int | None) -> int:

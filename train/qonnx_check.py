@@ -30,17 +30,15 @@ def check_network(data: bytes, model: nn.Module, images: Images) -> int:
 
     Parameters
     ----------
-    data
-        What `export_network` wrote.
-    model
-        The network.
+    data, model
+        What `export_network` wrote, and of which network.
     images
         Integers, shape (n, ...).
 
     Returns
     -------
     int
-        Levels that differ, each a tie within the float32 error bound.
+        Levels that differ, each a tie.
 
     Raises
     ------
@@ -48,8 +46,7 @@ def check_network(data: bytes, model: nn.Module, images: Images) -> int:
         If a level or a logit differs from the reference's by more than rounding.
     """
     graph = ModelWrapper(onnx.load_from_string(data)).transform(InferShapes())
-    layers = chain(model)
-    ties = 0
+    layers, ties = chain(model), 0
     for frame in np.split(images, len(images)):
         context = graph.make_empty_exec_context()
         context[INPUT] = frame.astype(np.float32)

@@ -50,8 +50,8 @@ def export_network(model: nn.Module, shape: tuple[int, ...], input_bits: int) ->
     layers = chain(model)
     flat = nn.Sequential()
     for path, layer in layers:
-        # PyTorch's exporter names nodes by the part behind the last dot.
-        flat.add_module(_scope(path), copy.deepcopy(layer))
+        # Not by add_module, which refuses names such as "pop" that Sequential has.
+        flat._modules[_scope(path)] = copy.deepcopy(layer)
     exported: ModelProto = HwgqQonnxManager.export(
         flat.cpu().to(memory_format=torch.contiguous_format).eval(),  # type: ignore[call-overload]
         args=torch.zeros(1, *shape),
@@ -69,6 +69,7 @@ def export_network(model: nn.Module, shape: tuple[int, ...], input_bits: int) ->
 
 
 def _scope(path: str) -> str:
+    """Write a path without dots: PyTorch's exporter keeps what is behind the last."""
     return path.replace(".", "/")
 
 

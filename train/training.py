@@ -82,9 +82,9 @@ def train(
         )
 
     def work() -> None:
-        start = time.monotonic()
+        start = time.monotonic(), time.process_time()
         result = learn()
-        seconds = time.monotonic() - start
+        spent = time.monotonic() - start[0], time.process_time() - start[1]
         place = datasets.source(chosen.data.set, data)
         origin = {
             "seed": seed,
@@ -95,7 +95,7 @@ def train(
         write_json(run / "run.json", origin)
         write_bytes(run / "weights.safetensors", packed(result.model))
         write_bytes(run / "curves.png", draw_curves(chosen.name, result.epochs))
-        _assess(run, result, dataset, seconds)
+        _assess(run, result, dataset, spent)
         finish(run)
 
     if is_worker():  # Lightning began this process; the first one writes
@@ -151,7 +151,9 @@ def checked_seed(seed: int) -> int:
     return seed
 
 
-def _assess(run: Path, result: Fit, dataset: Dataset, seconds: float) -> None:
+def _assess(
+    run: Path, result: Fit, dataset: Dataset, spent: tuple[float, float]
+) -> None:
     """Write metrics and confusion; here the test part is first read."""
     found = [predict(result.model, part) for part in dataset.parts]
     shares = [
@@ -162,7 +164,8 @@ def _assess(run: Path, result: Fit, dataset: Dataset, seconds: float) -> None:
     write_bytes(run / "confusion.png", picture)
     metrics = {
         **dict(zip(("train", "validation", "test"), shares, strict=True)),
-        "seconds": round(seconds, 3),
+        "seconds": round(spent[0], 3),
+        "cpu_seconds": round(spent[1], 3),
         "device": result.device,
         "epochs": [asdict(epoch) for epoch in result.epochs],
     }

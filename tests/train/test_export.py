@@ -70,6 +70,21 @@ def test_names_of_nested_quantizers_are_their_module_paths():
     assert {"0.2", "1"} <= outputs
 
 
+def test_names_that_a_sequential_has_itself_are_kept():
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.append, self.insert = BinaryLinear(12, 4), HWGQ()
+            self.pop = BinaryLinear(4, 2)
+
+        def forward(self, x):
+            return self.pop(self.insert(self.append(x)))
+
+    model = Net()
+    assert "insert" in {node.name for node in exported(model).graph.node}
+    assert check_network(export_network(model, (12,), 5), model, images(20)) == 0
+
+
 def test_equal_weights_give_equal_bytes_without_traces_of_their_making():
     first, second = (export_network(network(), (12,), 5) for _ in range(2))
     assert first == second
