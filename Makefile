@@ -5,7 +5,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 STAMP := $(VENV)/.stamp-$(shell { pwd; cat pyproject.toml; } | sha256sum | cut -c1-16)
 RUN := $(VENV)/bin/python -m
-PARTS := train compile hw_templates boards src tests benchmarks docs
+PARTS := train compile hw_templates boards src tests benchmarks docs examples
 
 .PHONY: demo test check lint types rtl docs wheel clean
 demo: $(STAMP)   ## train, compile, prove and build the digits network

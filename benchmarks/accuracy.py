@@ -164,7 +164,7 @@ def _mark(row: Row) -> str:
 
 HEAD = (
     "| row | weights, activations | test accuracy, % | mark | seeds | epochs "
-    "| CPU seconds a seed | device | this table |\n|---|---|---|---|---|---|---|---|---|"
+    "| CPU s a seed | device | this table |\n|---|---|---|---|---|---|---|---|---|"
 )
 
 

@@ -38,7 +38,7 @@ class Network(nn.Module):
 
 model = Network()
 optimizer = torch.optim.AdamW(model.parameters(), lr=0.01)
-for epoch in range(40):
+for _ in range(40):
     for batch in torch.randperm(1400).split(100):
         x, y = torch.from_numpy(images[batch]).float(), torch.from_numpy(labels[batch])
         optimizer.zero_grad()

@@ -8,10 +8,10 @@ from typing import Self
 
 from hwgq.stages import run_stage
 from hwgq.storage import locked, read_json, write_json
+from hwgq.train import exact
 from hwgq.train.datasets import Dataset
-from hwgq.train.exact import reference
-from hwgq.train.recipe import Recipe, load_recipe
 from hwgq.train.networks import load_data
+from hwgq.train.recipe import Recipe, load_recipe
 from hwgq.train.runs import RUNS
 from hwgq.train.trainer import fit, share_right
 from hwgq.train.training import checked_seed, fit_inputs
@@ -59,7 +59,7 @@ class Accuracy:
 def measure_accuracy(
     recipe: str | Path,
     *,
-    seeds: tuple[int, ...] = (0, 1, 2),
+    seeds: tuple[int, ...] | None = None,
     out: Path | None = None,
     data: Path | None = None,
 ) -> Accuracy:
@@ -70,7 +70,7 @@ def measure_accuracy(
     recipe
         A recipe's name or file.
     seeds
-        Seeds to train with.
+        Seeds to train with; by default 0, 1, ..., as many as the recipe says.
     out
         Folder where accuracy.json is kept; runs/NAME by default. There, nothing is
         trained again that did not change.
@@ -78,6 +78,7 @@ def measure_accuracy(
         File or folder of the data set.
     """
     chosen = load_recipe(recipe)
+    seeds = tuple(range(chosen.schedule.seeds)) if seeds is None else seeds
     dataset = load_data(chosen, data)
     folder = out or RUNS / chosen.name
     table = folder / "accuracy.json"
@@ -93,13 +94,20 @@ def measure_accuracy(
         return Accuracy.from_json(read_json(table))
 
 
+def float_beside(recipe: Recipe) -> Recipe:
+    """Change a recipe to that of the float network: affine normalization, ReLU."""
+    changes = {"weights": "float", "activation": "relu", "affine": True}
+    network = recipe.network.model_copy(update=changes)
+    return recipe.model_copy(update={"network": network})
+
+
 def _measure(recipe: Recipe, dataset: Dataset, seeds: tuple[int, ...]) -> Accuracy:
-    test = dataset.test
-    binary, plain = [], []
+    test, plain = dataset.test, float_beside(recipe)
+    found: tuple[list[float], list[float]] = ([], [])
     for seed in seeds:
-        model = fit(recipe, dataset, seed).model
-        right = reference(model, test.images).classes == test.labels
-        binary.append(100 * float(right.mean()))
-        model = fit(recipe, dataset, seed, binary=False).model
-        plain.append(100 * share_right(model, test))
-    return Accuracy(seeds, tuple(binary), tuple(plain))
+        title = f"train {recipe.name}, seed {seed}"
+        model = fit(recipe, dataset, seed, title=title).model
+        found[0].append(100 * exact.accuracy(model, test))
+        model = fit(plain, dataset, seed, title=f"{title}, float").model
+        found[1].append(100 * share_right(model, test))
+    return Accuracy(seeds, tuple(found[0]), tuple(found[1]))

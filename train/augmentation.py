@@ -24,8 +24,8 @@ class Augmentation(StrEnum):
     """Moved over zeros and mirrored; values are pixels / 255, which hardware takes."""
 
     PAPER = "paper"
-    """Moved over replicated borders and mirrored; values are pixels less the mean image,
-    as the authors train CIFAR-10. For networks whose first layer is float."""
+    """Moved over replicated borders and mirrored; values are pixels less the mean
+    image, as the authors train CIFAR-10. For networks whose first layer is float."""
 
 
 class PixelScale(nn.Module):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which images make a batch: the same ones whether a training was interrupted or not."""
+"""Which images make a batch: the same whether a training was interrupted or not."""
 
 from collections.abc import Iterator
 

@@ -179,7 +179,7 @@ class BinaryConv2d(_BinaryWeights, qnn.QuantConv2d):  # type: ignore[misc]
         If `scale` is unknown.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0917  # the order is that of torch.nn.Conv2d
         self,
         in_channels: int,
         out_channels: int,
@@ -210,7 +210,8 @@ class BinaryConv2d(_BinaryWeights, qnn.QuantConv2d):  # type: ignore[misc]
         """Convolve `x`, shape (n, channels, height, width), with binary weights."""
         if self.weight_quant.export_mode or isinstance(x, QuantTensor):
             return super().forward(x)
-        return self._conv_forward(x, self._binary(), self.bias)
+        result: Tensor = nn.Conv2d._conv_forward(self, x, self._binary(), self.bias)
+        return result
 
 
 class HalfWaveActProxy(ActQuantProxyFromInjector):  # type: ignore[misc]
@@ -261,7 +262,7 @@ class _BinaryWeightTensorQuant(_Constant):
         self.register_buffer("frozen_alpha", None, persistent=False)
 
     def alpha(self, weight: Tensor) -> Tensor:
-        frozen: Tensor | None = self.frozen_alpha
+        frozen: Any = self.frozen_alpha
         return alpha(weight, self.scale_over) if frozen is None else frozen
 
     def forward(self, weight: Tensor) -> Quantized:

@@ -16,7 +16,7 @@ from hwgq.errors import OptionError
 PUBLISHED_STEPS: Mapping[int, float] = MappingProxyType(
     {1: 0.798, 3: 0.538, 7: 0.3217, 15: 0.185}
 )
-"""The authors' step of the uniform quantizer in the paper's form, by positive levels."""
+"""The authors' step of the uniform quantizer, paper's form, by positive levels."""
 
 PUBLISHED_LEVELS: Mapping[int, tuple[float, ...]] = MappingProxyType({2: (0.453, 1.51)})
 """The authors' levels of the non-uniform quantizer, by their number."""

@@ -3,6 +3,7 @@
 
 import io
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -53,7 +54,7 @@ def draw_confusion(
         for (row, column), value in np.ndenumerate(percent):
             if value >= 0.5:
                 colour = "white" if value > 50 else "black"
-                place = {"ha": "center", "va": "center", "fontsize": 7}
+                place: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": 7}
                 axes.text(column, row, f"{value:.0f}", color=colour, **place)
     return _png(figure)
 

@@ -194,7 +194,9 @@ def _card(folder: Path) -> Card:
         return Card(**{**table, "shape": tuple(table["shape"])})
     except (TypeError, KeyError) as error:
         problem = f"is no card ({error})"
-        raise StorageError(folder / "card.json", problem, "Install hwgq anew") from error
+        raise StorageError(
+            folder / "card.json", problem, "Install hwgq anew"
+        ) from error
 
 
 def _read(path: Path) -> bytes:

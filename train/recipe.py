@@ -19,7 +19,7 @@ from hwgq.train.options import Backward, Form, Spacing
 Positive = Annotated[int, Field(gt=0)]
 
 
-class _Refusal(ValueError):
+class _RefusalError(ValueError):
     """What a validator has to say: the problem, and the remedy."""
 
     def __init__(self, problem: str, remedy: str) -> None:
@@ -85,14 +85,15 @@ class Network(Table):
     def _exists(self) -> Self:
         """Refuse quantizers that do not exist, and widths of other networks."""
         if self.model == "mlp" and not self.hidden:
-            raise _Refusal("an mlp has no hidden layers", "Add hidden = [64, 64]")
+            raise _RefusalError("an mlp has no hidden layers", "Add hidden = [64, 64]")
         if self.model != "mlp" and self.hidden:
             problem = f"{self.model} has hidden layers of its own"
-            raise _Refusal(problem, 'Remove hidden, or set model = "mlp"')
+            raise _RefusalError(problem, 'Remove hidden, or set model = "mlp"')
         try:
             self.style()
         except OptionError as error:
-            raise _Refusal(f"{error.place} {error.problem}", error.remedy) from error
+            problem = f"{error.place} {error.problem}"
+            raise _RefusalError(problem, error.remedy) from error
         return self
 
     def style(self) -> Style:
@@ -174,10 +175,10 @@ class Recipe(Table):
         augmentation = self.data.augmentation
         if augmentation != Augmentation.NONE and takes_rows(self.network.model):
             problem = f"{self.network.model} takes rows, whose pixels cannot be moved"
-            raise _Refusal(problem, 'Set data.augmentation = "none"')
+            raise _RefusalError(problem, 'Set data.augmentation = "none"')
         if augmentation == Augmentation.PAPER and self.network.ends != Ends.PAPER:
             problem = 'data.augmentation = "paper" makes pixels that are no integers'
-            raise _Refusal(problem, 'Set network.ends = "paper"')
+            raise _RefusalError(problem, 'Set network.ends = "paper"')
         return self
 
 

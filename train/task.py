@@ -63,8 +63,11 @@ class Task(lightning.LightningModule):
         self.model = model
         self.recipe, self.seed, self.identity = recipe, seed, identity
         self.parts = dataset.train, dataset.validation
-        self.gain = nn.Parameter(torch.ones(())) if self.schedule.normalize_logits else 1
-        self.loss, self.right = MeanMetric(), MeanMetric()
+        self.gain = (
+            nn.Parameter(torch.ones(())) if self.schedule.normalize_logits else 1
+        )
+        self.loss = MeanMetric(nan_strategy="disable")
+        self.right = MeanMetric().set_dtype(torch.float64)
         self.epochs: list[Epoch] = []
         # A function, lest the network be registered, and saved, a second time.
         compiled = torch.compile(model.forward) if self.schedule.compile else None
@@ -109,7 +112,7 @@ class Task(lightning.LightningModule):
         images, labels = taken(self.validation_images, indices, self.device)
         with torch.autocast(self.device.type, enabled=False):
             right = self.model(images.float()).argmax(1) == labels
-        self.right.update(right.float())
+        self.right.update(right.double())
 
     def on_validation_epoch_end(self) -> None:
         """Record the epoch.
@@ -162,7 +165,7 @@ def make_optimizer(model: nn.Module, schedule: Schedule) -> Optimizer:
 
 
 def rate(schedule: Schedule, share: float) -> float:
-    """Compute the learning rate, as a share of the first, after a share of the steps."""
+    """Compute the learning rate, as a share of the greatest, after a share of steps."""
     if share < schedule.warmup:
         return share / schedule.warmup + 1e-3
     share = min(1.0, (share - schedule.warmup) / (1 - schedule.warmup))

@@ -16,9 +16,9 @@ import lightning
 import numpy as np
 import numpy.typing as npt
 import torch
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
-from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import nn
 
 from hwgq.errors import OptionError, shorten
@@ -79,7 +79,7 @@ def fit(
     title: str = "",
     folder: Path | None = None,
     identity: dict[str, str] | None = None,
-    hardware: Hardware = Hardware(),  # noqa: B008  # frozen
+    hardware: Hardware | None = None,
 ) -> Fit:
     """Train a network; the last epoch's weights count.
 
@@ -110,6 +110,7 @@ def fit(
     with _seeded(seed, recipe.schedule.threads), _quiet_lightning():
         model = make_network(recipe, dataset)
         task = Task(model, recipe, dataset, seed, identity)
+        hardware = hardware or Hardware()
         trainer = _trainer(recipe, title or recipe.name, folder, hardware)
         before = _checkpoint(folder, identity)
         with _tf32(allowed=recipe.schedule.precision == "tf32"):
@@ -131,7 +132,7 @@ def is_worker() -> bool:
 
 
 def predict(model: nn.Module, part: Part) -> npt.NDArray[np.int64]:
-    """Classify images in float32: the highest logit of each, of equal ones the first."""
+    """Classify images in float32; of equal logits the first counts."""
     device = torch.device("cpu")
     images = on_device(part, device)
     found = []
@@ -251,7 +252,7 @@ def _seeded(seed: int, threads: int) -> Iterator[None]:
 @contextmanager
 def _tf32(*, allowed: bool) -> Iterator[None]:
     """Allow products of 10-bit mantissas, or not; PyTorch's default is both."""
-    settings = torch.backends.cuda.matmul, torch.backends.cudnn
+    settings: list[Any] = [torch.backends.cuda.matmul, torch.backends.cudnn]
     before = [setting.allow_tf32 for setting in settings]
     try:
         for setting in settings:

@@ -20,6 +20,7 @@ hidden = [4]
 epochs = 2
 batch = 64
 learning_rate = 0.01
+seeds = 3
 """
 STAGES = ["train", "export", "accuracy", "compile", "synthesize", "place and route"]
 

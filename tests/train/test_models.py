@@ -49,9 +49,7 @@ def counted(model, shape):
         ("vgg-small", "paper", [4_571_136, 85_376], [603_979_776, 3_620_864]),
     ],
 )
-def test_a_network_has_its_weights_and_multiplications(
-    model, ends, weights, products
-):
+def test_a_network_has_its_weights_and_multiplications(model, ends, weights, products):
     network, shape = made(model, Style(ends=ends))
     assert counted(network, shape) == (weights, products)
 
@@ -105,7 +103,7 @@ def test_an_image_too_small_for_a_network_is_refused():
 
 
 def test_unknown_networks_and_styles_are_refused():
-    with pytest.raises(OptionError, match="network: has no model 'alexnet'. Choose"):
+    with pytest.raises(OptionError, match=r"network: has no model 'alexnet'\. Choose"):
         build("alexnet", (3, 32, 32), 10, Style())
     for options, message in [
         ({"weights": "ternary"}, "has no weights 'ternary'"),

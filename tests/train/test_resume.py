@@ -35,7 +35,7 @@ IMAGES = 1500
 
 @pytest.fixture
 def small(tmp_path, monkeypatch):
-    """A recipe of a small CNN, and data on which an epoch takes some tenths of a second."""
+    """A recipe of a small CNN, and data; an epoch takes some tenths of a second."""
     monkeypatch.chdir(tmp_path)
     rng = np.random.default_rng(0)
     labels = np.arange(IMAGES) % 3

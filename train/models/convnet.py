@@ -47,6 +47,11 @@ class Plan:
     hidden: tuple[int, ...] = ()
     pool_first: bool = True
 
+    @property
+    def blocks(self) -> int:
+        """Count the layers that have an activation."""
+        return len(self.convs) + len(self.hidden)
+
 
 PLANS: Mapping[str, Plan] = MappingProxyType(
     {
@@ -99,34 +104,34 @@ def convnet(
     plan = PLANS[name]
     layers: dict[str, nn.Module] = {}
     channels, *size = shape
-    blocks = len(plan.convs) + len(plan.hidden)
     for i, conv in enumerate(plan.convs, 1):
         (outputs,) = scaled(width, conv.channels)
         size = [_size(name, shape, length, conv) for length in size]
-        layers |= _conv_block(i, channels, outputs, conv, plan, style, i == blocks)
+        layers |= _conv_block(plan, i, (channels, outputs), style)
         channels = outputs
     layers["flatten"] = nn.Flatten()
     inputs = channels * size[0] * size[1]
     for i, outputs in enumerate(scaled(width, *plan.hidden), len(plan.convs) + 1):
         layers[f"linear{i}"] = style.linear(inputs, outputs)
-        last = i == blocks
+        last = i == plan.blocks
         layers[f"norm{i}"] = style.norm1d(outputs, affine=last and style.paper_ends)
         layers[f"act{i}"] = style.act(last=last)
         inputs = outputs
-    layers[f"linear{blocks + 1}"] = style.linear(inputs, classes, last=True)
+    layers[f"linear{plan.blocks + 1}"] = style.linear(inputs, classes, last=True)
     return sequential(layers)
 
 
 def _conv_block(
-    i: int, inputs: int, outputs: int, conv: Conv, plan: Plan, style: Style, last: bool
+    plan: Plan, i: int, channels: tuple[int, int], style: Style
 ) -> dict[str, nn.Module]:
-    """Make convolution, normalization, activation, and the maximum where there is one."""
+    """Make the i-th convolution, with normalization, activation and maximum."""
+    conv, last = plan.convs[i - 1], i == plan.blocks
     pool: dict[str, nn.Module] = {f"pool{i}": nn.MaxPool2d(2)} if conv.pool else {}
     before, after = (pool, {}) if plan.pool_first else ({}, pool)
     return {
-        f"conv{i}": style.conv(inputs, outputs, conv.kernel, conv.padding, first=i == 1),
+        f"conv{i}": style.conv(*channels, conv.kernel, conv.padding, first=i == 1),
         **before,
-        f"norm{i}": style.norm2d(outputs, affine=style.paper_ends and last),
+        f"norm{i}": style.norm2d(channels[1], affine=last and style.paper_ends),
         f"act{i}": style.act(last=last),
         **after,
     }

@@ -21,7 +21,9 @@ HIDDEN: Mapping[str, tuple[int, ...]] = MappingProxyType(
 """Widths of the hidden layers, by the network's name."""
 
 
-def mlp(inputs: int, hidden: Sequence[int], classes: int, style: Style) -> nn.Sequential:
+def mlp(
+    inputs: int, hidden: Sequence[int], classes: int, style: Style
+) -> nn.Sequential:
     """Make an MLP.
 
     Parameters

@@ -31,7 +31,7 @@ class Ends(StrEnum):
     """What the first and the last layer are; the two are never mixed in a table."""
 
     HARDWARE = "hardware"
-    """Like all others: 1-bit weights, integers from the image to the last dot product."""
+    """Like all others: 1-bit weights, integers from the image to the last product."""
 
     PAPER = "paper"
     """Float weights; the last one follows an affine normalization and a ReLU."""
