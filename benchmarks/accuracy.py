@@ -55,7 +55,7 @@ class Record:
     seconds: float
     cpu_seconds: float
     device: str
-    data: str
+    note: str
     data_sha256: str
 
 
@@ -67,7 +67,7 @@ def test_accuracy(model: Any, recipe: Recipe, dataset: Dataset) -> float:
     return 100 * share(model, dataset.test)
 
 
-def train_row(row: Row, data: dict[str, str]) -> list[Record]:
+def train_row(row: Row, data: dict[str, str], note: str) -> list[Record]:
     """Train all seeds of a row, and keep checkpoints of what can be deployed."""
     recipe, records = row.resolved(), []
     for seed in row.seeds:
@@ -86,7 +86,7 @@ def train_row(row: Row, data: dict[str, str]) -> list[Record]:
                 seconds=metrics["seconds"],
                 cpu_seconds=metrics["cpu_seconds"],
                 device=metrics["device"],
-                data=found.dataset.name,
+                note=note,
                 data_sha256=found.dataset.fingerprint(),
             )
         )
@@ -139,7 +139,7 @@ def line(row: Row, records: list[Record], how: str) -> str:
     """Write a row of the table, in Markdown."""
     if not records:
         words = "not run"
-        cells = [row.name, row.quantizers, words, _mark(row), "", "", "", "", how]
+        cells = [row.name, row.quantizers, words, _mark(row), "", "", "", "", "", how]
         return f"| {' | '.join(cells)} |"
     values = [record.test for record in records]
     spread = f" ± {stdev(values):.2f}" if len(values) > 1 else ""
@@ -153,6 +153,7 @@ def line(row: Row, records: list[Record], how: str) -> str:
         f"{first.epochs}",
         f"{mean(record.cpu_seconds for record in records):.0f}",
         first.device,
+        first.note or row.resolved().data.set,
         how,
     ]
     return f"| {' | '.join(cells)} |"
@@ -164,7 +165,8 @@ def _mark(row: Row) -> str:
 
 HEAD = (
     "| row | weights, activations | test accuracy, % | mark | seeds | epochs "
-    "| CPU s a seed | device | this table |\n|---|---|---|---|---|---|---|---|---|"
+    "| CPU s a seed | device | data | this table |"
+    "\n|---|---|---|---|---|---|---|---|---|---|"
 )
 
 
@@ -181,12 +183,13 @@ def main(
     data: Annotated[
         list[str] | None, typer.Option(help="SET=FOLDER or SET=FILE, repeatable.")
     ] = None,
+    note: Annotated[str, typer.Option(help="What to say of the data.")] = "",
 ) -> None:
     """Print the table of accuracies, each checkpoint evaluated again."""
     places = dict(entry.split("=", 1) for entry in data or [])
     records = read_records()
     if train is not None:
-        records[train] = train_row(named(train), places)
+        records[train] = train_row(named(train), places, note)
         rows = {name: [asdict(r) for r in found] for name, found in records.items()}
         write_json(TABLE, {"rows": rows})
     lines = [HEAD]

@@ -17,6 +17,7 @@ from pathlib import Path
 import hwgq.compile
 from hwgq import tools
 from hwgq.errors import StorageError
+from hwgq.storage import cache_folder
 
 _VERILATE = (
     *("--cc", "--prefix", "Vsim", "--top-module", "hwgq_sim", "--Mdir", "model"),
@@ -78,15 +79,6 @@ def compile_model(
             runtime = _runtime(scratch, cache / f"runtime-{_digest(base)}.o", trace)
             _build(scratch, sources, runtime, model, (level, trace))
     return model
-
-
-def cache_folder() -> Path:
-    """Name the folder of the cache: $HWGQ_CACHE_DIR, or else the user's cache."""
-    own = os.environ.get("HWGQ_CACHE_DIR")
-    if own:
-        return Path(own).resolve()
-    users = os.environ.get("XDG_CACHE_HOME")
-    return (Path(users) if users else Path.home() / ".cache").resolve() / "hwgq"
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from hwgq.errors import MismatchError, RecipeError, StorageError
 from hwgq.stages import run_stage
 from hwgq.storage import (
     locked,
+    read_bytes,
     read_json,
     read_npz,
     read_toml,
@@ -115,7 +116,7 @@ def read_pretrained(folder: Path) -> Pretrained:
     place = folder / "weights.safetensors"
     recipe = parse_recipe(str(folder), read_toml(folder / "recipe.toml"))
     card = _card(folder)
-    data = _read(place)
+    data = read_bytes(place)
     if sha256_bytes(data) != card.weights_sha256:
         raise StorageError(place, "is not what its card says", "Install hwgq anew")
     model = assemble(recipe, card.shape, card.classes)
@@ -147,13 +148,13 @@ def fetch_pretrained(name: str, *, out: Path | None = None) -> Path:
         bit.
     """
     folder, run = _folder(name), out or RUNS / f"{name}-pretrained"
-    inputs = {file: sha256_bytes(_read(folder / file)) for file in FILES}
-    inputs["weights"] = sha256_bytes(_read(folder / "weights.safetensors"))
+    inputs = {file: sha256_bytes(read_bytes(folder / file)) for file in FILES}
+    inputs["weights"] = sha256_bytes(read_bytes(folder / "weights.safetensors"))
 
     def work() -> None:
         check_pretrained(folder)
         for file in FILES:
-            write_bytes(run / file, _read(folder / file))
+            write_bytes(run / file, read_bytes(folder / file))
 
     with locked(run):
         outputs = [run / file for file in FILES]
@@ -172,11 +173,37 @@ def check_pretrained(folder: Path) -> None:
         pair = float(samples["logits"][index]), float(exact.logits[index])
         raise MismatchError("weights.safetensors", "logits", index, *pair)
     data = export_network(found.model, found.card.shape, found.card.input_bits)
-    files = (sha256_bytes(data), sha256_bytes(_read(folder / "network.onnx")))
+    files = (sha256_bytes(data), sha256_bytes(read_bytes(folder / "network.onnx")))
     for digest in files:
         if digest != found.card.network_sha256:
             expected = found.card.network_sha256[:16]
             raise MismatchError("network.onnx", "", (), expected, digest[:16])
+
+
+def card_text(recipe: Recipe, card: Card) -> str:
+    """Write a network's card for people, in Markdown."""
+    network, shape = recipe.network, " × ".join(map(str, card.shape))
+    quantizer = network.style().quantizer_text()
+    return f"""# {recipe.name}
+
+{network.model} with {network.ends} ends: {quantizer}.
+Images: {shape} integers of {card.input_bits} bits, in {card.classes} classes.
+
+| | |
+|---|---|
+| test accuracy, by the numeric contract | {card.test:.2f} % |
+| data | {card.data}; licence: {card.data_licence} |
+| SHA-256 of its images and labels | `{card.data_sha256}` |
+| seed, epochs | {card.seed}, {card.epochs} |
+| trained in | {card.seconds:.0f} s on {card.device}, code of commit {card.commit} |
+| SHA-256 of the recipe | `{card.recipe_sha256}` |
+| SHA-256 of weights.safetensors | `{card.weights_sha256}` |
+| SHA-256 of network.onnx | `{card.network_sha256}` |
+
+`hwgq run {recipe.name} --pretrained` checks these files against each other. Seed 0 is
+shipped, whatever the other seeds gave. The weights have hwgq's licence, Apache-2.0. The
+network knows its data set and nothing else: do not decide by it about people.
+"""
 
 
 def _folder(name: str) -> Path:
@@ -197,11 +224,3 @@ def _card(folder: Path) -> Card:
         raise StorageError(
             folder / "card.json", problem, "Install hwgq anew"
         ) from error
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        problem = f"cannot be read ({error.strerror})"
-        raise StorageError(path, problem, "Install hwgq anew") from error

@@ -14,7 +14,7 @@ from safetensors.torch import load
 from torch import nn
 
 from hwgq.errors import DataError, StorageError
-from hwgq.storage import read_json, read_toml
+from hwgq.storage import read_bytes, read_json, read_toml
 from hwgq.train.datasets import Dataset
 from hwgq.train.networks import load_data, make_network
 from hwgq.train.recipe import Recipe, parse_recipe
@@ -72,10 +72,7 @@ def load_run(run: Path) -> Run:
 
 def _load_weights(model: nn.Module, path: Path) -> None:
     try:
-        model.load_state_dict(load(path.read_bytes()))
-    except OSError as error:
-        problem = f"cannot be read ({error.strerror})"
-        raise StorageError(path, problem, "Train again") from error
+        model.load_state_dict(load(read_bytes(path)))
     except (SafetensorError, RuntimeError) as error:
         problem = f"does not hold this network's weights ({error})"
         raise StorageError(path, problem, "Train again") from error

@@ -78,10 +78,8 @@ def train(
 ) -> None:
     """Train a recipe's network, test it and export it to a run folder.
 
-    An interrupted training goes on after its last whole epoch.
-
-    Examples: `hwgq train digits --seed 1`,
-    `hwgq train fashion-lenet --data fashion/`
+    An interrupted training goes on after its last whole epoch. Examples:
+    `hwgq train digits --seed 1`, `hwgq train fashion-lenet --data fashion/`
     """
     import hwgq.train
 
@@ -222,19 +220,28 @@ def build_(build: Build, json: Json = False) -> None:
 @app.command()
 def run(
     recipe: Recipe,
-    board: BoardName,
+    board: Annotated[
+        str | None, typer.Option(help="A board; without one, it ends at QONNX.")
+    ] = None,
     out: Out = None,
     seed: Seed = None,
     data: Data = None,
+    pretrained: Annotated[
+        bool, typer.Option("--pretrained", help="Take what comes trained with hwgq.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Go the whole way: train, export, compile, verify, build, summary.
 
-    Example: `hwgq run digits --board icebreaker`
+    Examples: `hwgq run digits --board icebreaker`,
+    `hwgq run fashion-tfc --pretrained --board ulx3s-85f`
     """
     import hwgq.run
 
-    show(hwgq.run.run(recipe, board, out=out, seed=seed, data=data), json=json)
+    report = hwgq.run.run(
+        recipe, board, out=out, seed=seed, data=data, pretrained=pretrained
+    )
+    show(report, json=json)
 
 
 @app.command()

@@ -13,21 +13,35 @@ from hwgq import boards
 from hwgq.boards.design import read_info
 from hwgq.boards.protocol import ANSWER_OVERHEAD, REQUEST_OVERHEAD
 from hwgq.compile import VerifyReport, compile_network, verify
+from hwgq.errors import OptionError
 from hwgq.progress import tell
-from hwgq.storage import read_toml
-
-SEEDS = (0, 1, 2)
-"""Seeds of the accuracy table; none is picked."""
+from hwgq.storage import read_npz, read_toml
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accuracy:
-    """Test accuracy of a network over `SEEDS`, in percent."""
+    """Test accuracy of a network in percent, over seeds of which none is picked."""
 
     network: str
     mean: float
     deviation: float
     of_each_seed: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """What came out where no board is named: a network, ready to be compiled.
+
+    Parameters
+    ----------
+    network
+        The QONNX file; samples to verify it by lie beside it.
+    accuracy
+        Of the HWGQ network, and of the float network where it is trained alike.
+    """
+
+    network: Path
+    accuracy: tuple[Accuracy, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,12 +84,13 @@ class Summary:
 
 def run(
     recipe: str,
-    board: str,
+    board: str | None = None,
     *,
     out: Path | None = None,
     seed: int | None = None,
     data: Path | None = None,
-) -> Summary:
+    pretrained: bool = False,
+) -> Summary | Prepared:
     """Train, export, compile, verify and build. What did not change is not done again.
 
     Parameters
@@ -83,22 +98,29 @@ def run(
     recipe
         A TOML file, or the name of a recipe that comes with hwgq.
     board
-        Name of a board.
+        Name of a board; without one, the network is trained and exported.
     out
         The build folder; by default ``builds/RUN-BOARD``.
     seed
         Of the network that is compiled; by default the recipe's.
     data
         File or folder of the data set, where it does not come with hwgq.
+    pretrained
+        Whether to take the network that comes with hwgq instead of training one.
 
     Raises
     ------
     HwgqError
         Whatever a stage raises.
     """
-    chosen = boards.load(board)
-    tell(f"{recipe} on {chosen.title}")
-    trained, accuracy = _train(recipe, seed, data)
+    chosen = boards.load(board) if board else None
+    tell(f"{recipe} on {chosen.title}" if chosen else recipe)
+    if pretrained:
+        trained, accuracy = _fetch(recipe, seed, data)
+    else:
+        trained, accuracy = _train(recipe, seed, data)
+    if board is None or chosen is None:
+        return Prepared(network=trained / "network.onnx", accuracy=accuracy)
     build = compile_network(trained / "network.onnx", board, out=out)
     verification = verify(build, samples=trained / "samples.npz")
     result = boards.build(build)
@@ -132,9 +154,14 @@ def _train(
 ) -> tuple[Path, tuple[Accuracy, ...]]:
     """Train the network, and the ones beside it that say how good its recipe is."""
     from hwgq import train
+    from hwgq.train.recipe import load_recipe
 
     trained = train.train(recipe, seed=seed, data=data)
-    found = train.measure_accuracy(recipe, seeds=SEEDS, data=data)
+    if load_recipe(recipe).schedule.seeds == 1:
+        samples = read_npz(trained / "samples.npz")
+        right = samples["logits"].argmax(1) == samples["labels"]
+        return trained, (_single("HWGQ", 100 * float(right.mean())),)
+    found = train.measure_accuracy(recipe, data=data)
     shares = {"HWGQ": found.hwgq, "float32": found.float32}
     rows = [
         Accuracy(
@@ -143,3 +170,21 @@ def _train(
         for network, each in shares.items()
     ]
     return trained, tuple(rows)
+
+
+def _fetch(
+    recipe: str, seed: int | None, data: Path | None
+) -> tuple[Path, tuple[Accuracy, ...]]:
+    """Take the network that comes with hwgq, which needs no data."""
+    from hwgq import train
+
+    for option, value in (("seed", seed), ("data", data)):
+        if value is not None:
+            problem = "has no meaning for a network that is trained already"
+            raise OptionError(option, problem, "Leave it out, or leave out pretrained")
+    card = train.load_pretrained(recipe).card
+    return train.fetch_pretrained(recipe), (_single("HWGQ, by its card", card.test),)
+
+
+def _single(network: str, share: float) -> Accuracy:
+    return Accuracy(network=network, mean=share, deviation=0.0, of_each_seed=(share,))

@@ -97,7 +97,7 @@ def read_json(path: Path) -> dict[str, Any]:
         If the file is missing, damaged or of a newer format.
     """
     try:
-        obj = json.loads(_read(path))
+        obj = json.loads(read_bytes(path))
     except (ValueError, RecursionError) as error:
         raise _damaged(path, "JSON", error) from error
     return _checked(path, obj)
@@ -106,7 +106,7 @@ def read_json(path: Path) -> dict[str, Any]:
 def read_toml(path: Path) -> dict[str, Any]:
     """Read a TOML file that says `format = 1`; errors as `read_json`."""
     try:
-        obj = tomllib.loads(_read(path).decode())
+        obj = tomllib.loads(read_bytes(path).decode())
     except (ValueError, RecursionError) as error:
         raise _damaged(path, "TOML", error) from error
     return _checked(path, obj)
@@ -114,13 +114,29 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 def read_npz(path: Path) -> dict[str, NDArray[Any]]:
     """Read what `write_npz` wrote; errors as `read_json`, also at pickled objects."""
-    data = io.BytesIO(_read(path))
+    data = io.BytesIO(read_bytes(path))
     with (
         guarded(StorageError, str(path), "is not valid npz", _ANEW),
         np.load(data, allow_pickle=False) as file,
     ):
         arrays = dict(file)
     return _checked(path, arrays)
+
+
+def read_bytes(path: Path) -> bytes:
+    """Read a file whole.
+
+    Raises
+    ------
+    StorageError
+        If it is missing, or cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        problem = f"cannot be read ({error.strerror})"
+        remedy = "Check its name, or run the stage that makes it"
+        raise StorageError(path, problem, remedy) from error
 
 
 def check_keys(path: Path, table: Mapping[str, Any], kinds: Mapping[str, Any]) -> None:
@@ -202,6 +218,15 @@ def _remove_empty(folders: list[Path]) -> None:
         folder.rmdir()
 
 
+def cache_folder() -> Path:
+    """Name the folder of the cache: $HWGQ_CACHE_DIR, or else the user's cache."""
+    own = os.environ.get("HWGQ_CACHE_DIR")
+    if own:
+        return Path(own).resolve()
+    users = os.environ.get("XDG_CACHE_HOME")
+    return (Path(users) if users else Path.home() / ".cache").resolve() / "hwgq"
+
+
 def sha256_bytes(data: bytes) -> str:
     """SHA-256 of bytes, in hexadecimal."""
     return hashlib.sha256(data).hexdigest()
@@ -209,7 +234,7 @@ def sha256_bytes(data: bytes) -> str:
 
 def sha256_file(path: Path) -> str:
     """SHA-256 of a file's bytes, in hexadecimal; StorageError if it is not there."""
-    return sha256_bytes(_read(path))
+    return sha256_bytes(read_bytes(path))
 
 
 def sha256_path(path: Path) -> str:
@@ -222,15 +247,6 @@ def sha256_path(path: Path) -> str:
         if file.is_file() and not (name := str(file.relative_to(path))).startswith(".")
     ]
     return sha256_bytes("\n".join(lines).encode())
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        problem = f"cannot be read ({error.strerror})"
-        remedy = "Check its name, or run the stage that makes it"
-        raise StorageError(path, problem, remedy) from error
 
 
 def _checked(path: Path, obj: Any) -> dict[str, Any]:

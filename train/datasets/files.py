@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where the files of a public data set are: in a folder, or in the cache."""
 
-import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -10,6 +9,7 @@ from pathlib import Path
 from hwgq.errors import DataError, StorageError
 from hwgq.foreign import guarded
 from hwgq.progress import tell
+from hwgq.storage import cache_folder
 
 
 def find(
@@ -68,7 +68,7 @@ def cached(name: str, folder: str, fetch: Callable[[Path], None], remedy: str) -
     StorageError
         If the cache cannot be written.
     """
-    home = _cache_folder() / "datasets"
+    home = cache_folder() / "datasets"
     if not (home / folder).is_dir():
         with _scratch(home) as scratch:
             tell(f"Downloading {name} to {home / folder}")
@@ -77,15 +77,6 @@ def cached(name: str, folder: str, fetch: Callable[[Path], None], remedy: str) -
                 fetch(scratch)
             _move(scratch / folder, home / folder)
     return home
-
-
-def _cache_folder() -> Path:
-    """Name the cache's folder; it is that of `hwgq.compile`, which is not imported."""
-    own = os.environ.get("HWGQ_CACHE_DIR")
-    if own:
-        return Path(own).resolve()
-    users = os.environ.get("XDG_CACHE_HOME")
-    return (Path(users) if users else Path.home() / ".cache").resolve() / "hwgq"
 
 
 @contextmanager

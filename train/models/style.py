@@ -81,6 +81,17 @@ class Style:
             self, weights=Weights.FLOAT, activation=Activation.RELU, affine=True
         )
 
+    def quantizer_text(self) -> str:
+        """Say in words what weights and activations are."""
+        weights = "1-bit weights" if self.weights == Weights.BINARY else "float weights"
+        if self.activation == Activation.RELU:
+            return f"{weights}, ReLU"
+        if self.activation == Activation.SIGN:
+            return f"{weights}, activations -1 and +1"
+        bits = self.levels.bit_length()
+        how = f"{self.spacing}, {self.form} form, {self.backward} gradient"
+        return f"{weights}, HWGQ of {self.levels} levels in {bits} bits ({how})"
+
     @property
     def paper_ends(self) -> bool:
         """Whether the first and the last layer have float weights."""
