@@ -36,7 +36,8 @@ from hwgq.train.trainer import share_right
 from hwgq.train.training import recipe_hash
 
 RESULTS = Path(__file__).parent / "results"
-TABLE, CHECKPOINTS = RESULTS / "accuracy.json", RESULTS / "checkpoints"
+TABLE, CURVES = RESULTS / "accuracy.json", RESULTS / "curves.json"
+CHECKPOINTS = RESULTS / "checkpoints"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +93,9 @@ def train_row(row: Row, data: dict[str, str], note: str) -> list[Record]:
         )
         if row.binary:
             write_bytes(checkpoint(row, seed), pack(found.model))
+        if seed == row.seeds[0]:
+            curves = read_json(CURVES) if CURVES.exists() else {}
+            write_json(CURVES, {**curves, row.name: metrics["epochs"]})
     return records
 
 

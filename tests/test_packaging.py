@@ -17,7 +17,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PARTS = ("train", "compile", "hw_templates", "boards")
-SOURCES = (*PARTS, "src", "tests", "benchmarks", "docs", ".ci")
+SOURCES = (*PARTS, "src", "tests", "benchmarks", "docs", "examples", ".ci")
 GENERATED = shutil.ignore_patterns(
     ".venv",
     ".git",

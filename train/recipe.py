@@ -4,6 +4,7 @@
 import difflib
 from dataclasses import fields
 from importlib import resources
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -106,6 +107,13 @@ class Network(Table):
         return Style(**{**chosen, "levels": quantizer.levels})
 
 
+class Restart(Table):
+    """After how many epochs the learning rate rises again, and to what."""
+
+    epoch: Positive
+    learning_rate: Annotated[float, Field(gt=0, le=10)]
+
+
 class Schedule(Table):
     """How it is learned.
 
@@ -121,7 +129,9 @@ class Schedule(Table):
         How the learning rate falls: to zero along a cosine or a line, or to a tenth
         after a half and again after three quarters of the steps.
     warmup
-        Share of the steps in which it first rises from zero.
+        Share of the steps before the first restart in which it rises from zero.
+    restarts
+        Where the rate rises again, in order, to fall as before.
     init
         How weights begin: as PyTorch's layers do, from N(0, 0.01^2), or by He et al.
     normalize_logits
@@ -145,12 +155,22 @@ class Schedule(Table):
     optimizer: Literal["adamw", "sgd"] = "adamw"
     decay: Literal["cosine", "linear", "step"] = "cosine"
     warmup: Annotated[float, Field(ge=0, le=0.5)] = 0.0
+    restarts: tuple[Restart, ...] = ()
     init: Literal["default", "gauss", "msra"] = "default"
     normalize_logits: bool = False
     precision: Literal["32", "tf32", "bf16"] = "32"
     compile: bool = False
     threads: Positive = 1
     seeds: Positive = 1
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        """Refuse restarts that do not follow one another within the training."""
+        borders = [0, *(restart.epoch for restart in self.restarts), self.epochs]
+        if any(first >= second for first, second in pairwise(borders)):
+            problem = f"restarts after {borders[1:-1]} of {self.epochs} epochs"
+            raise _RefusalError(problem, "Order them, before the last epoch")
+        return self
 
 
 class Recipe(Table):

@@ -144,7 +144,7 @@ class Task(lightning.LightningModule):
         """Make optimizer and learning rate."""
         steps = int(self.trainer.estimated_stepping_batches)
         optimizer = make_optimizer(self, self.schedule)
-        scheduler = LambdaLR(optimizer, lambda step: rate(self.schedule, step / steps))
+        scheduler = LambdaLR(optimizer, lambda step: rate(self.schedule, step, steps))
         return {
             "optimizer": optimizer,
             "lr_scheduler": {"scheduler": scheduler, "interval": "step"},
@@ -164,14 +164,38 @@ def make_optimizer(model: nn.Module, schedule: Schedule) -> Optimizer:
     return AdamW(groups, lr=schedule.learning_rate, fused=True)
 
 
-def rate(schedule: Schedule, share: float) -> float:
-    """Compute the learning rate, as a share of the greatest, after a share of steps."""
-    if share < schedule.warmup:
-        return share / schedule.warmup + 1e-3
-    share = min(1.0, (share - schedule.warmup) / (1 - schedule.warmup))
-    if schedule.decay == "linear":
+def rate(schedule: Schedule, step: int, steps: int) -> float:
+    """Compute the learning rate of a step, as a share of the schedule's own.
+
+    Parameters
+    ----------
+    schedule
+        How it rises and falls.
+    step, steps
+        Steps done, and those of the whole training.
+    """
+    epoch = steps // schedule.epochs
+    begin, end, top = 0, steps, 1.0
+    for restart in schedule.restarts:
+        if step < restart.epoch * epoch:
+            end = restart.epoch * epoch
+            break
+        begin, top = (
+            restart.epoch * epoch,
+            restart.learning_rate / schedule.learning_rate,
+        )
+    share = (step - begin) / (end - begin)
+    warmup = schedule.warmup if begin == 0 else 0.0
+    if share < warmup:
+        return share / warmup + 1e-3
+    return top * fallen(schedule.decay, min(1.0, (share - warmup) / (1 - warmup)))
+
+
+def fallen(decay: str, share: float) -> float:
+    """Compute to what the learning rate has fallen after a share of the steps."""
+    if decay == "linear":
         return 1 - share
-    if schedule.decay == "cosine":
+    if decay == "cosine":
         return (1 + math.cos(math.pi * share)) / 2
     return 0.1 ** ((share >= 1 / 2) + (share >= 3 / 4))
 

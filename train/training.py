@@ -140,8 +140,8 @@ def fit_inputs(recipe: Recipe, dataset: Dataset, seeds: str) -> dict[str, str]:
 
 
 def recipe_hash(recipe: Recipe) -> str:
-    """SHA-256 of a recipe with its defaults, in hexadecimal."""
-    return sha256_bytes(recipe.model_dump_json().encode())
+    """SHA-256 of what a recipe says other than the defaults, in hexadecimal."""
+    return sha256_bytes(recipe.model_dump_json(exclude_defaults=True).encode())
 
 
 def checked_seed(seed: int) -> int:
