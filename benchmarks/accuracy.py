@@ -28,7 +28,6 @@ from hwgq.train import train
 from hwgq.train.datasets import Dataset
 from hwgq.train.deployed import pack, unpack
 from hwgq.train.exact import accuracy
-from hwgq.train.models import Activation
 from hwgq.train.networks import assemble, load_data
 from hwgq.train.recipe import Recipe
 from hwgq.train.runs import load_run
@@ -62,9 +61,7 @@ class Record:
 
 def test_accuracy(model: Any, recipe: Recipe, dataset: Dataset) -> float:
     """Evaluate on the test part: exactly where there is a contract, else in float32."""
-    network = recipe.network
-    floats = network.weights == "float" or network.activation == Activation.RELU
-    share = share_right if floats else accuracy
+    share = accuracy if recipe.network.exact else share_right
     return 100 * share(model, dataset.test)
 
 

@@ -97,6 +97,11 @@ class Network(Table):
             raise _RefusalError(problem, error.remedy) from error
         return self
 
+    @property
+    def exact(self) -> bool:
+        """Whether the numeric contract says what it computes, to the integer."""
+        return self.weights == Weights.BINARY and self.activation != Activation.RELU
+
     def style(self) -> Style:
         """Say how the layers are made."""
         quantizer = from_bits(

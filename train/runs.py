@@ -13,7 +13,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load
 from torch import nn
 
-from hwgq.errors import DataError, StorageError
+from hwgq.errors import DataError, StorageError, shorten
 from hwgq.storage import read_bytes, read_json, read_toml
 from hwgq.train.datasets import Dataset
 from hwgq.train.networks import load_data, make_network
@@ -60,6 +60,9 @@ def load_run(run: Path) -> Run:
     """
     recipe = parse_recipe(str(run / "recipe.toml"), read_toml(run / "recipe.toml"))
     origin = read_json(run / "run.json")
+    for key in ("seed", "data", "sha256"):
+        if key not in origin:
+            raise StorageError(run / "run.json", f"lacks {key}", "Train again")
     data = Path(origin["data"]) if origin["data"] else None
     dataset = load_data(recipe, data)
     if dataset.fingerprint() != origin["sha256"]:
@@ -74,5 +77,6 @@ def _load_weights(model: nn.Module, path: Path) -> None:
     try:
         model.load_state_dict(load(read_bytes(path)))
     except (SafetensorError, RuntimeError) as error:
-        problem = f"does not hold this network's weights ({error})"
+        reason = shorten(" ".join(str(error).split()))  # PyTorch's has a line a tensor
+        problem = f"does not hold this network's weights ({reason})"
         raise StorageError(path, problem, "Train again") from error

@@ -10,6 +10,7 @@ from torch import nn
 
 import hwgq
 from hwgq.errors import OptionError
+from hwgq.progress import tell
 from hwgq.stages import run_stage
 from hwgq.storage import locked, sha256_bytes, write_bytes, write_json, write_toml
 from hwgq.train import datasets
@@ -32,6 +33,8 @@ def train(
     devices: int = 1,
 ) -> Path:
     """Train a network and export it. What is there already is not made again.
+
+    Networks of float weights or ReLU are there to compare with, and are not exported.
 
     An interrupted training goes on after its last whole epoch, to the same weights.
 
@@ -104,7 +107,10 @@ def train(
     with locked(run):
         outputs = [run / name for name in OUTPUTS]
         run_stage(run, "train", inputs=inputs, outputs=outputs, work=work)
-    export_run(run)
+    if chosen.network.exact:
+        export_run(run)
+    else:
+        tell("not exported: float weights or ReLU leave no integers to export")
     return run
 
 

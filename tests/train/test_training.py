@@ -13,6 +13,8 @@ from torch.nn import functional
 from hwgq.errors import DataError, OptionError, RecipeError, StorageError
 from hwgq.storage import read_json, read_npz
 from hwgq.train import export_run, measure_accuracy, reference, train
+from hwgq.train.accuracy import float_beside
+from hwgq.train.recipe import load_recipe
 from hwgq.train.runs import load_run
 
 RECIPE = {
@@ -135,3 +137,11 @@ def test_digits_reach_their_mark_and_stay_near_float(tmp_path):
     assert np.mean(accuracy.hwgq) >= 97.0, str(accuracy)
     assert accuracy.drop <= 1.0, str(accuracy)
     assert measure_accuracy("digits", out=tmp_path) == accuracy
+
+
+def test_a_network_to_compare_with_is_trained_and_not_exported(small, capsys):
+    recipe, data = small
+    run = train(float_beside(load_recipe(recipe)), data=data)
+    assert "not exported: float weights or ReLU" in capsys.readouterr().err
+    assert read_json(run / "metrics.json")["test"] > 0.5
+    assert not (run / "network.onnx").exists()
