@@ -29,8 +29,12 @@ def test_the_example_is_short() -> None:
 
 def test_the_example_imports_public_names_alone() -> None:
     tree = ast.parse(EXAMPLE.read_text())
-    whole = [name.name for n in ast.walk(tree) if isinstance(n, ast.Import)
-             for name in n.names]
+    whole = [
+        name.name
+        for n in ast.walk(tree)
+        if isinstance(n, ast.Import)
+        for name in n.names
+    ]
     assert not [name for name in whole if name.startswith("hwgq")]
     places = [
         node

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every recipe that comes with hwgq learns and is exported, and so does its float one."""
+"""Every shipped recipe learns and is exported, and its float network learns too."""
 
 import struct
 
