@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 import math
+from itertools import pairwise
 
 import pytest
 import torch
@@ -32,7 +33,7 @@ def test_the_rate_falls_as_the_recipe_says(decay, expected):
 
 def test_the_rate_rises_first():
     found = rates(warmup=0.1)
-    assert all(a < b for a, b in zip(found[:10], found[1:11], strict=True))
+    assert all(low < high for low, high in pairwise(found[:11]))
     assert 0 < found[0] < 0.01
     assert found[10] == 1
 
