@@ -16,7 +16,7 @@ from hwgq.train.recipe import load_recipe, names
 from hwgq.train.runs import load_run
 from hwgq.train.trainer import fit, share_right
 
-TRAIN, TEST = 60, 10
+TRAIN, TEST = 120, 10
 """Images of the public data sets' parts, of ten classes."""
 
 HEAVY = {"cnv": 0.125, "vgg-small": 0.125}
