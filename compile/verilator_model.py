@@ -9,15 +9,12 @@ executables are kept in a cache folder under the hash of everything that they de
 import hashlib
 import importlib.resources
 import os
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
+import hwgq.cache
 import hwgq.compile
 from hwgq import tools
-from hwgq.errors import StorageError
-from hwgq.storage import cache_folder
 
 _VERILATE = (
     *("--cc", "--prefix", "Vsim", "--top-module", "hwgq_sim", "--Mdir", "model"),
@@ -62,8 +59,9 @@ def compile_model(
     StorageError
         If the cache cannot be written.
     """
-    with _scratch() as scratch:
-        cache, driver = scratch.parent, importlib.resources.files(hwgq.compile)
+    cache = hwgq.cache.cache_folder()
+    with hwgq.cache.scratch(cache, "simulators") as scratch:
+        driver = importlib.resources.files(hwgq.compile)
         (scratch / "hwgq_sim.sv").write_text(wrapper)
         (scratch / "driver.cpp").write_bytes(
             driver.joinpath("verilator_driver.cpp").read_bytes()
@@ -79,21 +77,6 @@ def compile_model(
             runtime = _runtime(scratch, cache / f"runtime-{_digest(base)}.o", trace)
             _build(scratch, sources, runtime, model, (level, trace))
     return model
-
-
-@contextmanager
-def _scratch() -> Iterator[Path]:
-    """Make a folder inside the cache: what is built there can be moved at once."""
-    cache = cache_folder()
-    try:
-        cache.mkdir(parents=True, exist_ok=True)
-        scratch = tempfile.TemporaryDirectory(dir=cache, prefix="building-")
-    except OSError as error:
-        problem = f"is no folder to keep simulators in ({error.strerror})"
-        remedy = "Set HWGQ_CACHE_DIR to a folder that you may write"
-        raise StorageError(cache, problem, remedy) from error
-    with scratch as name:
-        yield Path(name)
 
 
 def _environment(scratch: Path, trace: bool) -> bytes:

@@ -78,7 +78,7 @@ class Task(lightning.LightningModule):
         """The recipe's schedule."""
         return self.recipe.schedule
 
-    def setup(self, stage: str) -> None:
+    def on_fit_start(self) -> None:
         """Bring the images to the device, where they fit."""
         self.train_images = on_device(self.parts[0], self.device)
         self.validation_images = on_device(self.parts[1], self.device)

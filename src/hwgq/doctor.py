@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hwgq import tools
+from hwgq.cache import cache_folder
 from hwgq.errors import ToolNotFoundError
-from hwgq.storage import cache_folder
 
 #: Names the file or folder of the user's own data.
 DATA_VARIABLE = "HWGQ_DATA"

@@ -218,15 +218,6 @@ def _remove_empty(folders: list[Path]) -> None:
         folder.rmdir()
 
 
-def cache_folder() -> Path:
-    """Name the folder of the cache: $HWGQ_CACHE_DIR, or else the user's cache."""
-    own = os.environ.get("HWGQ_CACHE_DIR")
-    if own:
-        return Path(own).resolve()
-    users = os.environ.get("XDG_CACHE_HOME")
-    return (Path(users) if users else Path.home() / ".cache").resolve() / "hwgq"
-
-
 def sha256_bytes(data: bytes) -> str:
     """SHA-256 of bytes, in hexadecimal."""
     return hashlib.sha256(data).hexdigest()

@@ -1,15 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where the files of a public data set are: in a folder, or in the cache."""
 
-import tempfile
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from hwgq.errors import DataError, StorageError
+from hwgq.cache import cache_folder, scratch
+from hwgq.errors import DataError
 from hwgq.foreign import guarded
 from hwgq.progress import tell
-from hwgq.storage import cache_folder
 
 
 def find(
@@ -70,27 +68,13 @@ def cached(name: str, folder: str, fetch: Callable[[Path], None], remedy: str) -
     """
     home = cache_folder() / "datasets"
     if not (home / folder).is_dir():
-        with _scratch(home) as scratch:
+        with scratch(home, "data sets") as made:
             tell(f"Downloading {name} to {home / folder}")
             doing = "is not here and cannot be downloaded"
             with guarded(DataError, name, doing, remedy):
-                fetch(scratch)
-            _move(scratch / folder, home / folder)
+                fetch(made)
+            _move(made / folder, home / folder)
     return home
-
-
-@contextmanager
-def _scratch(home: Path) -> Iterator[Path]:
-    """Make a folder beside the data sets: a kill leaves no half of one among them."""
-    try:
-        home.mkdir(parents=True, exist_ok=True)
-        scratch = tempfile.TemporaryDirectory(dir=home, prefix="downloading-")
-    except OSError as error:
-        problem = f"is no folder to keep data sets in ({error.strerror})"
-        remedy = "Set HWGQ_CACHE_DIR to a folder that you may write"
-        raise StorageError(home, problem, remedy) from error
-    with scratch as name:
-        yield Path(name)
 
 
 def _move(made: Path, target: Path) -> None:
