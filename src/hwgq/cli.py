@@ -234,7 +234,7 @@ def run(
     """Go the whole way: train, export, compile, verify, build, summary.
 
     Examples: `hwgq run digits --board icebreaker`,
-    `hwgq run fashion-tfc --pretrained --board ulx3s-85f`
+    `hwgq run fashion-sfc --pretrained --board ulx3s-85f`
     """
     import hwgq.run
 
