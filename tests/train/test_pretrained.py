@@ -32,7 +32,7 @@ def copy(tmp_path):
 
 
 def test_the_promised_networks_are_there():
-    promised = {"digits", "fashion-sfc", "fashion-lenet"}
+    promised = {"digits", "fashion-tfc", "fashion-sfc", "fashion-lenet", "cifar10-cnv"}
     assert promised <= set(NAMES)
 
 
