@@ -34,6 +34,8 @@ SHIPPED = Path("train") / "shipped"
 FRAMES = 64
 """Frames of the samples."""
 
+LICENCE_LINE = "# SPDX-License-Identifier: Apache-2.0"
+
 LICENCES = {
     "digits": "CC BY 4.0 (E. Alpaydin and C. Kaynak, UCI Machine Learning Repository)",
     "fashion-mnist": "MIT (Zalando SE)",
@@ -74,6 +76,8 @@ def ship(name: str, data: dict[str, str]) -> Path:
     )
     folder, test = SHIPPED / name, dataset.test
     write_toml(folder / "recipe.toml", resolved(recipe))
+    text = (folder / "recipe.toml").read_text()
+    write_text(folder / "recipe.toml", f"{LICENCE_LINE}\n{text}")
     write_json(folder / "card.json", card.as_json())
     write_bytes(folder / "weights.safetensors", weights)
     write_bytes(folder / "network.onnx", network)

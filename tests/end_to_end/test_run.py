@@ -124,7 +124,7 @@ def test_a_network_that_comes_trained_is_compiled_without_data(tmp_path: Path) -
         ),
         (
             ("digit", "--pretrained"),
-            "digit: does not come trained. Choose one of fashion-sfc",
+            "digit: does not come trained. Choose one of cifar10-cnv",
         ),
     ],
 )
