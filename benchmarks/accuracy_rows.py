@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from hwgq.train.models.style import FLOAT
 from hwgq.train.options import check_choice
 from hwgq.train.recipe import Recipe, load_recipe, parse_recipe
 
@@ -54,7 +55,6 @@ class Row:
         return self.network.get("weights") != "float"
 
 
-FLOAT: Mapping[str, Any] = {"weights": "float", "activation": "relu", "affine": True}
 VARIANTS: tuple[tuple[str, str, Mapping[str, Any]], ...] = (
     ("float", "float32", FLOAT),
     ("w1", "1-bit weights, ReLU", {"activation": "relu"}),

@@ -10,6 +10,7 @@ from hwgq.stages import run_stage
 from hwgq.storage import locked, read_json, write_json
 from hwgq.train import exact
 from hwgq.train.datasets import Dataset
+from hwgq.train.models.style import FLOAT
 from hwgq.train.networks import load_data
 from hwgq.train.recipe import Recipe, load_recipe
 from hwgq.train.runs import RUNS
@@ -96,8 +97,7 @@ def measure_accuracy(
 
 def float_beside(recipe: Recipe) -> Recipe:
     """Change a recipe to that of the float network: affine normalization, ReLU."""
-    changes = {"weights": "float", "activation": "relu", "affine": True}
-    network = recipe.network.model_copy(update=changes)
+    network = recipe.network.model_copy(update=FLOAT)
     return recipe.model_copy(update={"network": network})
 
 

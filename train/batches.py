@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which images make a batch: the same whether a training was interrupted or not."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import torch
@@ -57,7 +57,7 @@ class _Indices(Dataset[Tensor]):
         return torch.tensor(indices)
 
 
-def loader(sampler: Sampler[list[int]]) -> DataLoader[Tensor]:
+def loader(sampler: Iterable[list[int]]) -> DataLoader[Tensor]:
     """Make what Lightning iterates over: a tensor of indices a batch."""
     return DataLoader(_Indices(), sampler=sampler, batch_size=None)
 

@@ -92,7 +92,7 @@ class Task(lightning.LightningModule):
     def val_dataloader(self) -> DataLoader[Tensor]:
         """Deal out the validation part."""
         share = self.global_rank, self.trainer.world_size
-        return loader(in_order(len(self.parts[1]), *share, EVALUATED))  # type: ignore[arg-type]
+        return loader(in_order(len(self.parts[1]), *share, EVALUATED))
 
     def training_step(self, indices: Tensor, step: int) -> Tensor:
         """Compute the loss of a batch."""

@@ -67,7 +67,7 @@ def load(data: Path | None) -> Dataset:
 
 
 def _fetch(scratch: Path) -> None:
-    from torchvision.datasets import utils  # type: ignore[import-untyped]
+    from torchvision.datasets import utils
 
     archive = scratch / "archive"
     utils.download_and_extract_archive(_URL, archive, scratch, md5=_MD5)

@@ -87,7 +87,7 @@ def decode(path: Path, form: Form) -> Images:
     DataError
         If it is damaged or too large.
     """
-    from torchvision.transforms import functional  # type: ignore[import-untyped]
+    from torchvision.transforms import functional
 
     with guarded(DataError, str(path), *_DAMAGED), Image.open(path) as image:
         pixels = image.convert(form.mode)

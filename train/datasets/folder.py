@@ -88,7 +88,7 @@ def _find(data: Path) -> Mapping[str, Files]:
 
 def _list(folder: Path) -> tuple[Files, list[str]]:
     """List the images of one part, and its classes in alphabetical order."""
-    from torchvision.datasets import ImageFolder  # type: ignore[import-untyped]
+    from torchvision.datasets import ImageFolder
 
     remedy = "Make a folder for each class, with its images in it"
     with guarded(DataError, str(folder), "is no folder of images", remedy):

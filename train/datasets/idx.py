@@ -52,7 +52,7 @@ def load_fashion_mnist(data: Path | None) -> Dataset:
 
 def _load(name: str, folder: str, data: Path | None, hint: str) -> Dataset:
     def fetch(scratch: Path) -> None:
-        import torchvision.datasets  # type: ignore[import-untyped]
+        import torchvision.datasets
 
         getattr(torchvision.datasets, folder)(scratch, download=True)
 

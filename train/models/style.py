@@ -2,9 +2,11 @@
 """How the layers of a network are made: binary or float, quantized or not."""
 
 from collections import OrderedDict
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Self
+from types import MappingProxyType
+from typing import Any, Self
 
 from torch import nn
 
@@ -35,6 +37,12 @@ class Ends(StrEnum):
 
     PAPER = "paper"
     """Float weights; the last one follows an affine normalization and a ReLU."""
+
+
+FLOAT: Mapping[str, Any] = MappingProxyType(
+    {"weights": Weights.FLOAT, "activation": Activation.RELU, "affine": True}
+)
+"""What a float network has otherwise than the one that it is set beside."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,9 +85,7 @@ class Style:
 
     def as_float(self) -> Self:
         """Make the style of the float network beside it."""
-        return replace(
-            self, weights=Weights.FLOAT, activation=Activation.RELU, affine=True
-        )
+        return replace(self, **FLOAT)
 
     def quantizer_text(self) -> str:
         """Say in words what weights and activations are."""
