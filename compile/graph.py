@@ -17,7 +17,21 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from hwgq.compile.layers import (
+    Add,
+    Fifo,
+    Fork,
+    Layer,
+    Mvau,
+    Pool,
+    SlidingWindow,
+    SumPool,
+    Thresholding,
+    Vvau,
+    WidthConverter,
+)
 from hwgq.compile.streams import BIPOLAR, ElementType, IntArray, Stream
+from hwgq.compile.window import Window
 
 __all__ = [
     "BIPOLAR",
@@ -29,135 +43,17 @@ __all__ = [
     "IntArray",
     "Layer",
     "Mvau",
+    "Pool",
+    "SlidingWindow",
     "Stream",
+    "SumPool",
     "Thresholding",
+    "Vvau",
     "WidthConverter",
+    "Window",
     "divisors",
     "tensor_key",
 ]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Layer:
-    """A node of the graph.
-
-    Parameters
-    ----------
-    name
-        Identity of the layer on every rung, in every report and every error.
-    inputs, outputs
-        Names of the streams read and written.
-    """
-
-    name: str
-    inputs: tuple[str, ...]
-    outputs: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mvau(Layer):
-    """A matrix-vector-activation unit with 1-bit weights.
-
-    Parameters
-    ----------
-    rows, columns
-        Output channels (MH) and inputs (MW).
-    pe, simd
-        Rows and columns in parallel; each divides its dimension.
-    weights
-        Key of the signs, bool of shape (rows, columns); True is +1.
-    thresholds
-        Key of the thresholds, int64 of shape (rows, steps), sorted along a row;
-        None where the layer emits its accumulators.
-    bias
-        Key of what is added to the accumulator, int64 of shape (rows,); only where
-        `thresholds` is None.
-    accumulator
-        Type of the accumulator that thresholds are compared with. Before
-        "absorb-offsets" it is the dot product of the integers that the codes mean;
-        after it, the weighted popcount S of the XNOR datapath, which is unsigned.
-    popcount
-        Whether `thresholds`, `bias` and `accumulator` are in terms of S.
-    shift
-        The emitted accumulator is ``(S << shift) + bias``; 1 for a bipolar input.
-    datapath
-        Formulation of the popcount; "plain" is any device's.
-    weight_store, parameter_store
-        Memories that hold the weights and the thresholds or biases: "lut" or "block".
-    """
-
-    rows: int
-    columns: int
-    weights: str
-    thresholds: str | None = None
-    bias: str | None = None
-    accumulator: ElementType
-    popcount: bool = False
-    shift: int = 0
-    pe: int = 1
-    simd: int = 1
-    datapath: str = "plain"
-    weight_store: str = "block"
-    parameter_store: str = "block"
-
-    @property
-    def synapse_folds(self) -> int:
-        """Cycles of one group of rows (SF)."""
-        return self.columns // self.simd
-
-    @property
-    def neuron_folds(self) -> int:
-        """Groups of rows (NF)."""
-        return self.rows // self.pe
-
-    @property
-    def cycles(self) -> int:
-        """Cycles of one frame."""
-        return self.synapse_folds * self.neuron_folds
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Thresholding(Layer):
-    """Count, element by element, how many thresholds the input's code reaches.
-
-    Parameters
-    ----------
-    channels
-        Length of the last dimension of the stream.
-    thresholds
-        Key of the thresholds on the input's *code*, int64 of shape (channels, steps).
-    pe
-        Elements per beat; divides `channels`.
-    parameter_store
-        Memory that holds the thresholds: "lut" or "block".
-    """
-
-    channels: int
-    thresholds: str
-    pe: int = 1
-    parameter_store: str = "block"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fork(Layer):
-    """Copy one stream to several."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Add(Layer):
-    """Add two streams of one shape, element by element, as integers."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WidthConverter(Layer):
-    """Change the elements per beat of a stream (DWC)."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fifo(Layer):
-    """Hold up to `depth` beats of a stream."""
-
-    depth: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,7 +86,7 @@ class Graph:
 
     def tensor_keys(self) -> tuple[str, ...]:
         """List the keys of the tensors that layers use, each once."""
-        fields = ("weights", "thresholds", "bias")
+        fields = ("weights", "thresholds", "bias", "flips")
         keys = (getattr(layer, name, None) for layer in self.layers for name in fields)
         return tuple(dict.fromkeys(key for key in keys if key is not None))
 
