@@ -190,16 +190,16 @@ BACK = (
         run=_fold,
         ensures="every layer has a PE and SIMD that divide it and fit the board",
     ),
-    # A FIFO stands where beats are narrow, so it is placed before the converters.
-    Pass(
-        name="size-fifos",
-        run=_on_graph(size_fifos),
-        ensures="no layer's pauses hold up another",
-    ),
     Pass(
         name="insert-width-converters",
         run=_on_graph(insert_width_converters),
         ensures="both ends of every stream agree on the elements per beat",
+    ),
+    # On which side of a converter beats wait is found by trying, so it comes after.
+    Pass(
+        name="size-fifos",
+        run=_on_graph(size_fifos),
+        ensures="no layer's pauses hold up another",
     ),
     Pass(
         name="place-memories",

@@ -1,74 +1,109 @@
 # SPDX-License-Identifier: Apache-2.0
-"""When every beat is written and read: the model from which FIFO depths come.
+"""When every beat of a chain moves: the hardware, cycle by cycle, without its data.
 
-Frames arrive once per II, the cycles of the slowest layer, and every layer does what it
-can as early as it can. An MVAU reads the SF beats of a frame in as many cycles, works
-on without reading until its NF·SF cycles are over, and writes a beat every SF cycles.
-A FIFO that holds what waits in this schedule lets the pipeline keep that pace: the
-hardware, which starts each step as soon as it may, is then never later.
+What a module does when depends on no data, so that the headers of `hw_templates/rtl`
+say all of it; :mod:`hwgq.compile.token_model` steps modules by these contracts. The
+model and the RTL agree to the cycle.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from math import gcd, inf
+from typing import NamedTuple
 
 import numpy as np
 
-from hwgq.compile.graph import Graph, Layer, Mvau, Thresholding
+from hwgq.compile import token_model
+from hwgq.compile.graph import (
+    Fifo,
+    Graph,
+    Layer,
+    Mvau,
+    Pool,
+    SlidingWindow,
+    Stream,
+    SumPool,
+    Thresholding,
+    Vvau,
+    WidthConverter,
+)
 from hwgq.errors import UnsupportedLayerError
 
-
-@dataclass(frozen=True, slots=True)
-class Reader:
-    """How a layer reads.
-
-    Parameters
-    ----------
-    beats
-        Beats of a frame, read in as many cycles where nothing is missing.
-    groups
-        Rounds of `beats` cycles that a frame takes; each writes a beat at its end.
-    """
-
-    beats: int
-    groups: int
-
-    def writes(self, reads: Sequence[int]) -> list[int]:
-        """Find when the layer writes, given when it read each beat; both in cycles."""
-        ends = reads[self.beats - 1 :: self.beats]
-        return [end + 1 + g * self.beats for end in ends for g in range(self.groups)]
-
-
-class Elementwise(Reader):
-    """How a layer reads that writes a beat for each that it reads."""
-
-    def writes(self, reads: Sequence[int]) -> list[int]:
-        """Find when the layer writes, given when it read each beat; both in cycles."""
-        return [read + 1 for read in reads]
-
-
-EAGER = Reader(beats=1, groups=1)
+#: Bits up to which a FIFO is made of registers (REGISTER_BITS of `hwgq_fifo`).
+REGISTER_BITS = 128
+#: Beats of a FIFO that never fills.
+UNBOUNDED = 1 << 40
 
 
 @dataclass(frozen=True, slots=True)
-class Queue:
-    """A FIFO that a stream needs.
+class Schedule:
+    """When frames leave a chain of modules.
 
     Parameters
     ----------
-    depth
-        Beats that it holds.
-    beat
-        Elements of one of its beats: as they are written, or as they are read.
+    first_output
+        Cycle of the first beat of the first frame; the source's is offered in cycle 0.
+    ends
+        Cycle of the last beat of each frame.
+    interval
+        Cycles from a frame to the next, once they have settled; infinite if frames stop
+        coming.
+    settled
+        Whether the modules were found doing the same again, so that `interval` holds
+        for ever.
+    waiting
+        By stream, what a FIFO behind it must hold to refuse none of its beats; only
+        streams that have one.
     """
 
-    depth: int
-    beat: int
+    first_output: int
+    ends: tuple[int, ...]
+    interval: float
+    settled: bool
+    waiting: Mapping[str, int]
+
+    @property
+    def latency(self) -> int:
+        """Cycles until the first frame has left."""
+        return self.ends[0] + 1
 
 
-#: Beats that the register at the end of every layer holds anyway.
-_HELD_ANYWAY = 1
-#: Cycles from a beat's way into a FIFO until it can leave.
-_LATENCY = 2
+class Module(NamedTuple):
+    """A module of the hardware, as :mod:`hwgq.compile.token_model` knows it.
+
+    Parameters
+    ----------
+    kind
+        Kind of the module.
+    values
+        Its parameters A … F.
+    delay
+        Cycles from the beat that completes a result to the result's way into the output
+        FIFO; 0 where there is none.
+    places
+        Places of the output FIFO.
+    rows
+        For each row that a window writes, the rows of a frame that must be there, and
+        those that are freed behind it.
+    reads
+        The stream that it reads.
+    width
+        Bits of a beat that it writes.
+    """
+
+    kind: int
+    values: tuple[int, ...]
+    delay: int = 0
+    places: int = 0
+    rows: tuple[tuple[int, int], ...] = ()
+    reads: str = ""
+    width: int = 0
+
+    @property
+    def block(self) -> bool:
+        """Whether the FIFO in it is a block RAM."""
+        depth = self.places if self.delay else self.values[0]
+        return depth > 2 and depth * self.width > REGISTER_BITS
 
 
 def initiation_interval(graph: Graph) -> int:
@@ -78,131 +113,215 @@ def initiation_interval(graph: Graph) -> int:
 
 def layer_cycles(graph: Graph, layer: Layer) -> int:
     """Count the cycles that a layer needs for a frame by itself."""
-    if isinstance(layer, Mvau):
-        streams = graph.streams[layer.inputs[0]].elements // layer.columns
-        return layer.cycles * streams
-    ends = (graph.streams[name] for name in (*layer.inputs, *layer.outputs))
-    return max(stream.beats for stream in ends)
+    streams = [graph.streams[name] for name in (*layer.inputs, *layer.outputs)]
+    match layer:
+        case Mvau():
+            return layer.cycles * (streams[0].elements // layer.columns)
+        case Vvau():
+            return layer.cycles * (streams[0].elements // (layer.channels * layer.taps))
+        case SlidingWindow():
+            return layer.cycles
+        case Pool():
+            return streams[0].elements // (layer.pe * layer.simd)
+        case SumPool() | Thresholding():
+            return streams[0].elements // layer.pe
+    return max(stream.beats for stream in streams)
 
 
-def fifos_needed(graph: Graph, frames: int | None = None) -> dict[str, Queue]:
-    """Find the FIFO that each stream needs.
+def simulate(
+    graph: Graph, *, frames: int = 6, pace: int = 0, unbounded: bool = False
+) -> Schedule:
+    """Run frames through the modules of a graph.
 
     Parameters
     ----------
     graph
-        A chain of MVAUs and thresholdings whose streams have their final beats, without
-        width converters and FIFOs.
+        A chain whose streams have their final beats, with its width converters.
     frames
-        Frames to look at; by default enough for the slowest start to settle.
-
-    Returns
-    -------
-    By stream name; streams on which nothing waits are left out.
+        Frames to wait for.
+    pace
+        Cycles from one frame of the source to the next, at least; by default it always
+        has another beat.
+    unbounded
+        Whether each stream between two layers is given a FIFO that never fills.
 
     Raises
     ------
     UnsupportedLayerError
-        If a layer is of another kind.
+        If there is no hardware for a layer, or the graph is no chain.
     """
-    frames = frames or len(graph.layers) + 4
-    interval = initiation_interval(graph)
-    entry = graph.streams[graph.input]
-    writes = [k * interval + j for k in range(frames) for j in range(entry.beats)]
-    found = {}
-    for layer in graph.layers:
-        stream, reader = graph.streams[layer.inputs[0]], reader_of(graph, layer)
-        beat = stream.elements // reader.beats
-        queue, reads = _link(writes, stream.beat, beat, reader, interval)
-        if queue is not None and stream.name != graph.input:
-            found[stream.name] = queue
-        writes = reader.writes(reads)
-    return found
+    modules = modules_of(graph)
+    if unbounded:
+        inner = {name for layer in graph.layers[1:] for name in layer.inputs}
+        modules = with_fifos(graph, modules, dict.fromkeys(inner, UNBOUNDED))
+    return run(graph, modules, frames=frames, pace=pace)
 
 
-def reader_of(graph: Graph, layer: Layer) -> Reader:
-    """Describe how a layer reads its input."""
-    match layer:
-        case Mvau():
-            return Reader(layer.synapse_folds, layer.neuron_folds)
-        case Thresholding():
-            return Elementwise(graph.streams[layer.inputs[0]].elements // layer.pe, 1)
-    raise UnsupportedLayerError(
-        layer.name,
-        f"there is no hardware for this {type(layer).__name__}",
-        "Emulate the network, or change it to a chain of quantized dense layers",
+def run(
+    graph: Graph,
+    modules: list[Module],
+    *,
+    frames: int,
+    pace: int = 0,
+    stop: bool = False,
+) -> Schedule:
+    """Run frames through modules; `stop` ends it once everything repeats."""
+    params = np.zeros((len(modules), token_model.PARAMETERS), dtype=np.int64)
+    rows: list[tuple[int, int]] = []
+    for param, module in zip(params, modules, strict=True):
+        values = module.values
+        if module.rows:
+            values = (*values, len(rows), len(module.rows))
+            rows += module.rows
+        param[: token_model.A] = module.kind, module.delay, module.places, module.block
+        param[token_model.A : token_model.A + len(values)] = values
+    trace = token_model.run(
+        params,
+        np.array(rows, dtype=np.int64).reshape(-1, 2),
+        (graph.streams[graph.input].beats, graph.streams[graph.output].beats),
+        frames=frames,
+        limit=4 * (frames + len(modules)) * (initiation_interval(graph) + 100),
+        pace=pace,
+        stop=stop,
+    )
+    ends = trace.ends
+    first, last = trace.period
+    settled = last >= 0
+    if len(ends) < frames and not settled:
+        interval = inf
+    else:
+        if not settled:
+            first, last = (len(ends) - 1) // 2, len(ends) - 1
+        interval = float(ends[last] - ends[first]) / max(1, last - first)
+    return Schedule(
+        trace.first,
+        tuple(int(end) for end in ends),
+        interval,
+        settled,
+        {
+            module.reads: int(peak)
+            for module, peak in zip(modules, trace.peaks, strict=True)
+            if module.kind == token_model.FIFO
+        },
     )
 
 
-def _link(
-    writes: Sequence[int], written: int, wanted: int, reader: Reader, interval: int
-) -> tuple[Queue | None, list[int]]:
-    """Follow a stream to its reader, across beats of two sizes.
+def with_fifos(
+    graph: Graph, modules: list[Module], depths: Mapping[str, int]
+) -> list[Module]:
+    """Put a FIFO of the given depth behind each of these streams."""
+    found = []
+    for module in modules:
+        if depths.get(module.reads):
+            found.append(fifo(graph.streams[module.reads], depths[module.reads]))
+        found.append(module)
+    return found
 
-    Returns
-    -------
-    The FIFO that the stream needs, if any, and the cycle of every read.
+
+def fifo(stream: Stream, depth: int) -> Module:
+    """Describe a FIFO behind a stream."""
+    kind = token_model.FIFO
+    return Module(kind, (depth,), reads=stream.name, width=stream.width)
+
+
+def modules_of(graph: Graph) -> list[Module]:
+    """Describe the modules of a chain, in order.
+
+    Raises
+    ------
+    UnsupportedLayerError
+        If there is no hardware for a layer, or the graph is no chain.
     """
-    waits, _, reads = _queue(writes, written, wanted, reader, latency=0)
-    if waits <= _HELD_ANYWAY and _keeps_pace(reads, reader, interval):
-        return None, reads
-    if written < wanted:
-        # Beats are narrower before the converter. But from there it fills one wide
-        # beat at a time, and a reader that wants several in a row may fall behind.
-        depth, _, reads = _queue(writes, written, wanted, reader, latency=_LATENCY)
-        if _keeps_pace(reads, reader, interval):
-            return Queue(depth, written), reads
-    _, _, ready = _queue(writes, written, wanted, EAGER, latency=0)
-    depth, _, reads = _queue(ready, 1, 1, reader, latency=_LATENCY)
-    return Queue(depth, wanted), reads
+    return list(_modules(graph))
 
 
-def _keeps_pace(reads: Sequence[int], reader: Reader, interval: int) -> bool:
-    """Say whether the last frame was read no later than one II after that before."""
-    return reads[-1] - reads[-1 - reader.beats] <= interval
+def _modules(graph: Graph) -> Iterator[Module]:
+    last = graph.input
+    for layer in graph.layers:
+        if layer.inputs != (last,) or len(layer.outputs) != 1:
+            raise _unsupported(layer)
+        yield _module(graph, layer)
+        (last,) = layer.outputs
 
 
-def _queue(
-    writes: Sequence[int], taken: int, given: int, reader: Reader, *, latency: int
-) -> tuple[int, list[int], list[int]]:
-    """Follow beats through a FIFO, and a width converter if their sizes differ.
-
-    Returns
-    -------
-    The most beats in the FIFO, the cycles in which they leave it, and those in which
-    the reader reads.
-    """
-    there = [cycle + latency for cycle in writes]
-    accepts, reads = _convert(there, taken, given, reader)
-    leaves = reads if taken == given else accepts
-    written = np.searchsorted(np.asarray(writes), np.asarray(leaves), side="right")
-    return int((written - np.arange(len(leaves))).max()), leaves, reads
+def _unsupported(layer: Layer) -> UnsupportedLayerError:
+    return UnsupportedLayerError(
+        layer.name,
+        f"there is no hardware for this {type(layer).__name__}",
+        "Emulate the network, or change it to a chain of quantized layers",
+    )
 
 
-def _convert(
-    writes: Sequence[int], taken: int, given: int, reader: Reader
-) -> tuple[list[int], list[int]]:
-    """Follow beats of `taken` elements through a width converter to a reader.
+def _module(graph: Graph, layer: Layer) -> Module:
+    source, sink = graph.streams[layer.inputs[0]], graph.streams[layer.outputs[0]]
+    match layer:
+        case Mvau():
+            module = _mvau(layer)
+        case SlidingWindow():
+            module = _window(layer)
+        case WidthConverter():
+            common = gcd(source.beat, sink.beat)
+            values = (source.beat // common, sink.beat // common)
+            module = Module(token_model.CONVERTER, values)
+        case Fifo():
+            module = Module(token_model.FIFO, (layer.depth,))
+        case _:
+            module = _reducer(layer)
+    return module._replace(reads=source.name, width=sink.width)
 
-    The converter takes a beat while it holds less than the `given` elements of one that
-    it gives (see `hwgq_width_converter`); one of equal sizes is a register.
 
-    Returns
-    -------
-    Cycles in which it takes each beat, and in which `reader` reads each.
-    """
-    accepts: list[int] = []
-    reads: list[int] = []
-    pause = (reader.groups - 1) * reader.beats
-    for index in range(len(writes) * taken // given):
-        needed = -(-given * (index + 1) // taken)
-        while len(accepts) < needed:
-            gone = taken * len(accepts) // given
-            free = reads[gone - 1] if gone else 0
-            after = accepts[-1] + 1 if accepts else 0
-            accepts.append(max(writes[len(accepts)], after, free))
-        first = reads[-1] + 1 if reads else 0
-        if index and index % reader.beats == 0:
-            first += pause
-        reads.append(max(accepts[needed - 1] + 1, first))
-    return accepts, reads
+def _reducer(layer: Layer) -> Module:
+    """Describe a module that reads all the time, and now and then has a result."""
+    kind = token_model.REDUCE
+    match layer:
+        case Vvau():
+            delay = 4 + _clog2(layer.simd)
+            return Module(kind, (layer.synapse_folds, 1), delay, places=delay + 4)
+        case Thresholding():
+            return Module(kind, (1, 1), delay=3, places=6)
+        case Pool():
+            return Module(kind, (layer.taps // layer.simd, 1), delay=2, places=5)
+        case SumPool():
+            beats = layer.channels // layer.pe
+            return Module(kind, (layer.pixels * beats, beats), delay=2, places=5)
+    raise _unsupported(layer)
+
+
+def _mvau(layer: Mvau) -> Module:
+    """Follow `hwgq_mvau`; its stages are named there."""
+    beats, rounds = layer.synapse_folds, layer.neuron_folds
+    buffered = beats > 1 and rounds > 1
+    depth = (3 if buffered else 2) + _clog2(layer.simd)
+    places = (depth + 4 + beats) // beats if beats < depth + 5 else 2
+    return Module(token_model.MATRIX, (beats, rounds), depth + 2, places)
+
+
+def _window(layer: SlidingWindow) -> Module:
+    """Follow `hwgq_swg`."""
+    window = layer.window
+    height, width = window.input
+    stride, pad = window.stride[0], window.pad[0]
+    rows = [
+        (
+            min(height, max(0, row * stride - pad + window.extent[0])),
+            max(0, (row + 1) * stride - pad),
+        )
+        for row in range(window.output[0])
+    ]
+    rows[-1] = (rows[-1][0], height)
+    return Module(
+        token_model.WINDOW,
+        (
+            width * layer.channels // layer.word,
+            window.output[1] * window.taps * layer.channels // layer.simd,
+            height,
+            layer.depth,
+        ),
+        delay=2,
+        places=5,
+        rows=tuple(rows),
+    )
+
+
+def _clog2(number: int) -> int:
+    return (number - 1).bit_length()

@@ -3,13 +3,23 @@
 
 import dataclasses
 
-from hwgq.compile.graph import Fifo, Graph, Layer, Mvau, Thresholding, WidthConverter
+from hwgq.compile.graph import (
+    Graph,
+    Layer,
+    Mvau,
+    Pool,
+    SlidingWindow,
+    SumPool,
+    Thresholding,
+    Vvau,
+    WidthConverter,
+)
 
 
 def insert_width_converters(graph: Graph) -> Graph:
     """Make both ends of every stream agree on the elements per beat."""
     for layer in graph.layers:
-        beat = _beat_read(graph, layer)
+        beat = beat_read(layer)
         stream = graph.streams[layer.inputs[0]]
         if beat is not None and stream.beat != beat:
             name = graph.fresh_name(f"{stream.name}.converted")
@@ -21,13 +31,15 @@ def insert_width_converters(graph: Graph) -> Graph:
     return graph
 
 
-def _beat_read(graph: Graph, layer: Layer) -> int | None:
+def beat_read(layer: Layer) -> int | None:
     """Find how many elements a beat a layer reads; None where any number will do."""
     match layer:
         case Mvau():
             return layer.simd
-        case Thresholding():
+        case SlidingWindow():
+            return layer.word
+        case Pool() | Vvau():
+            return layer.pe * layer.simd
+        case Thresholding() | SumPool():
             return layer.pe
-        case Fifo():
-            return graph.streams[layer.outputs[0]].beat
     return None

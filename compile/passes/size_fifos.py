@@ -3,32 +3,29 @@
 
 import dataclasses
 
-from hwgq.compile.graph import Fifo, Graph, Layer
-from hwgq.compile.schedule import Queue, fifos_needed
+from hwgq.compile.fifo_depths import fifo_depths
+from hwgq.compile.graph import Fifo, Graph
 
 
 def size_fifos(graph: Graph) -> Graph:
     """Let the network take a frame every II cycles, II being the slowest layer's.
 
-    A FIFO's beats may be those that are written or those that are read. So this pass
-    goes before the one that inserts width converters, which then finds on which side of
-    the FIFO one is due.
-
     Raises
     ------
     UnsupportedLayerError
-        If there is no hardware for a layer.
+        If there is no hardware for a layer, or the graph is no chain.
     """
-    needed = fifos_needed(graph)
+    depths = fifo_depths(graph)
     for layer in graph.layers:
-        if layer.inputs[0] in needed:
-            graph = _insert(graph, layer, needed[layer.inputs[0]])
+        if layer.inputs[0] in depths:
+            stream = graph.streams[layer.inputs[0]]
+            name = graph.fresh_name(f"{stream.name}.queued")
+            fifo = Fifo(
+                name=name,
+                inputs=(stream.name,),
+                outputs=(name,),
+                depth=depths[stream.name],
+            )
+            queued = dataclasses.replace(stream, name=name)
+            graph = graph.insert_before(layer.name, fifo, queued)
     return graph
-
-
-def _insert(graph: Graph, layer: Layer, queue: Queue) -> Graph:
-    stream = graph.streams[layer.inputs[0]]
-    name = graph.fresh_name(f"{stream.name}.queued")
-    queued = dataclasses.replace(stream, name=name, beat=queue.beat)
-    fifo = Fifo(name=name, inputs=(stream.name,), outputs=(name,), depth=queue.depth)
-    return graph.insert_before(layer.name, fifo, queued)

@@ -127,8 +127,12 @@ def with_lanes(graph: Graph, lanes: Sequence[tuple[int, int]]) -> Graph:
 
 def placed(graph: Graph, lanes: Sequence[tuple[int, int]]) -> Graph:
     """Take a random graph through all passes, with these lanes."""
-    graph = size_fifos(with_lanes(absorb_offsets(graph), lanes))
-    return place_memories(insert_width_converters(graph))
+    return finished(with_lanes(absorb_offsets(graph), lanes))
+
+
+def finished(graph: Graph) -> Graph:
+    """Take a folded graph through the passes behind."""
+    return place_memories(size_fifos(insert_width_converters(graph)))
 
 
 def disagreements(

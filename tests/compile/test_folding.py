@@ -11,7 +11,6 @@ from hwgq.compile.graph import ElementType, Graph, Mvau, Thresholding, WidthConv
 from hwgq.compile.passes.absorb_offsets import absorb_offsets
 from hwgq.compile.passes.fold import fold
 from hwgq.compile.passes.insert_width_converters import insert_width_converters
-from hwgq.compile.passes.size_fifos import size_fifos
 from hwgq.compile.schedule import initiation_interval
 from hwgq.errors import FoldingError
 from tests.compile.graphs import random_mlp
@@ -42,7 +41,7 @@ def test_digits_use_a_board_well(board: str, sizes: tuple[int, ...]) -> None:
     total = spent(graph, fabric)
     assert total.luts <= fabric.luts
     assert total.blocks <= fabric.blocks
-    converted = insert_width_converters(size_fifos(graph))
+    converted = insert_width_converters(graph)
     assert any(isinstance(n, WidthConverter) for n in converted.layers)
 
 

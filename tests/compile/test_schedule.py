@@ -1,55 +1,132 @@
 # SPDX-License-Identifier: Apache-2.0
 import dataclasses
+import itertools
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
+from hwgq.compile.fifo_depths import fifo_depths
 from hwgq.compile.graph import ElementType, Fifo, Graph, Stream, WidthConverter
+from hwgq.compile.netlist import write_rtl
 from hwgq.compile.passes.absorb_offsets import absorb_offsets
 from hwgq.compile.passes.insert_width_converters import insert_width_converters
+from hwgq.compile.passes.place_memories import place_memories
 from hwgq.compile.passes.size_fifos import size_fifos
-from hwgq.compile.schedule import (
-    Queue,
-    Reader,
-    fifos_needed,
-    initiation_interval,
-    layer_cycles,
-)
+from hwgq.compile.schedule import initiation_interval, layer_cycles, simulate
+from hwgq.compile.simulate_rtl import simulate_rtl
 from hwgq.errors import UnsupportedLayerError
-from tests.compile.graphs import placed, random_mlp, with_lanes
+from tests.compile.graphs import finished, placed, random_codes, random_mlp, with_lanes
 from tests.compile.test_emulate import residual_graph
 
+FRAMES = 12
 
-def chain(sizes: tuple[int, ...], lanes: list[tuple[int, int]]) -> Graph:
+
+class Case(NamedTuple):
+    sizes: tuple[int, ...]
+    lanes: list[tuple[int, int]]
+
+
+CASES = {
+    "a wait behind a converter": Case((64, 64, 64, 10), [(8, 16), (2, 64), (1, 32)]),
+    "a wait before a converter": Case((20, 24, 24, 12), [(1, 1), (1, 2), (12, 2)]),
+    "beats that do not divide": Case((30, 36, 12, 36), [(6, 6), (4, 3), (36, 1)]),
+    "no converter": Case((16, 16, 16, 4), [(4, 4), (4, 4), (2, 4)]),
+    "a beat in every cycle": Case((15, 9, 12), [(9, 15), (12, 9)]),
+}
+
+
+def folded(sizes: tuple[int, ...], lanes: list[tuple[int, int]]) -> Graph:
     return with_lanes(absorb_offsets(random_mlp(1, sizes)), lanes)
 
 
+def with_depths(graph: Graph, depths: dict[str, int]) -> Graph:
+    for layer in graph.layers:
+        stream = graph.streams[layer.inputs[0]]
+        if depth := depths.get(stream.name):
+            name = f"{stream.name}.queued"
+            fifo = Fifo(name=name, inputs=(stream.name,), outputs=(name,), depth=depth)
+            queued = dataclasses.replace(stream, name=name)
+            graph = graph.insert_before(layer.name, fifo, queued)
+    return graph
+
+
 def test_the_slowest_layer_sets_the_interval() -> None:
-    graph = chain((64, 64, 10), [(8, 16), (1, 16)])
+    graph = folded((64, 64, 10), [(8, 16), (1, 16)])
     assert [layer_cycles(graph, n) for n in graph.layers] == [32, 40]
     assert initiation_interval(graph) == 40
 
 
-def test_a_layer_writes_at_the_end_of_every_round() -> None:
-    reader = Reader(beats=2, groups=3)
-    assert reader.writes([0, 1, 10, 15]) == [2, 4, 6, 16, 18, 20]
+def test_the_interval_counts_streams_too() -> None:
+    graph = folded((16, 4), [(4, 16)])
+    slow = dataclasses.replace(graph.streams["layer0.out"], beat=1)
+    converter = WidthConverter(name="c", inputs=("layer0.out",), outputs=("c",))
+    graph = graph.with_stream(dataclasses.replace(slow, name="c"))
+    graph = graph.replace(layers=(*graph.layers, converter), output="c")
+    assert initiation_interval(graph) == 4
+
+
+@pytest.mark.parametrize("sized", [True, False], ids=["FIFOs", "no FIFOs"])
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+def test_the_model_is_the_rtl_to_the_cycle(
+    case: Case, sized: bool, tmp_path: Path
+) -> None:
+    graph = insert_width_converters(folded(*case))
+    graph = place_memories(size_fifos(graph) if sized else graph)
+    write_rtl(graph, tmp_path)
+    codes = random_codes(graph, FRAMES)
+    run = simulate_rtl(graph, tmp_path, codes, taps=False).run
+    schedule = simulate(graph, frames=FRAMES)
+    assert schedule.first_output == run.first_output_cycle
+    beats = graph.streams[graph.output].beats
+    assert schedule.ends == tuple(run.output_cycles[beats - 1 :: beats])
+    assert schedule.latency == schedule.ends[0] + 1
+    if sized:
+        assert schedule.settled
+        assert schedule.interval == initiation_interval(graph)
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+def test_no_smaller_fifos_keep_the_pace(case: Case) -> None:
+    graph = insert_width_converters(folded(*case))
+    inner = [graph.streams[layer.inputs[0]] for layer in graph.layers[1:]]
+
+    def bits(depths: Mapping[str, int]) -> int:
+        return sum(depths.get(s.name, 0) * s.width for s in inner)
+
+    taken = fifo_depths(graph)
+    largest = [range(bits(taken) // stream.width + 1) for stream in inner]
+    for tried in itertools.product(*largest):
+        depths = {s.name: n for s, n in zip(inner, tried, strict=True)}
+        if bits(depths) < bits(taken):
+            smaller = simulate(with_depths(graph, depths), frames=20)
+            assert smaller.interval > initiation_interval(graph), depths
+
+
+def test_without_fifos_the_pace_is_lost_where_they_are_due() -> None:
+    graph = insert_width_converters(folded(*CASES["a wait before a converter"]))
+    assert simulate(graph).interval > 1.2 * initiation_interval(graph)
+    assert simulate(graph, unbounded=True).interval == initiation_interval(graph)
+
+
+def test_what_waits_is_told_by_stream() -> None:
+    graph = insert_width_converters(folded(*CASES["a wait before a converter"]))
+    pace = initiation_interval(graph)
+    waiting = simulate(graph, frames=12, pace=pace, unbounded=True).waiting
+    assert waiting["layer0.out"] >= 1
+    assert max(waiting.values()) <= max(s.beats for s in graph.streams.values())
+
+
+def test_frames_that_come_slowly_leave_slowly() -> None:
+    graph = placed(random_mlp(1, (16, 8, 4)), [(2, 4), (1, 8)])
+    assert simulate(graph, pace=500).interval == 500
 
 
 def test_a_reader_that_takes_whole_frames_needs_no_fifo() -> None:
     # The converter fills with a frame while the reader works on the last one.
-    assert fifos_needed(chain((64, 64, 10), [(2, 16), (1, 64)])) == {}
-
-
-def test_beats_that_arrive_during_a_pause_wait_where_they_are_narrow() -> None:
-    # 12 reads in 12 cycles, then a pause until the 288 of the frame are over.
-    needed = fifos_needed(chain((20, 24, 24), [(1, 1), (1, 2)]))
-    assert list(needed) == ["layer0.out"]
-    assert needed["layer0.out"].beat == 1
-
-
-def test_a_reader_of_several_beats_in_a_row_gets_them_behind_the_converter() -> None:
-    # The converter needs 16 cycles for a beat and the reader both within 14.
-    needed = fifos_needed(chain((64, 64, 64, 10), [(8, 16), (2, 64), (1, 32)]))
-    assert needed == {"layer1.out": Queue(depth=1, beat=32)}
+    graph = insert_width_converters(folded((64, 64, 10), [(2, 16), (1, 64)]))
+    assert fifo_depths(graph) == {}
 
 
 def test_a_fifo_stands_where_its_beats_are() -> None:
@@ -64,29 +141,21 @@ def test_a_fifo_stands_where_its_beats_are() -> None:
 
 
 def test_converters_and_fifos_get_names_that_nothing_has() -> None:
-    graph = chain((20, 24, 24), [(1, 1), (1, 2)])
-    taken = Stream(name="layer0.out.queued", shape=(1,), type=ElementType.unsigned(1))
-    graph = insert_width_converters(size_fifos(graph.with_stream(taken)))
-    fifo = next(n for n in graph.layers if isinstance(n, Fifo))
+    graph = folded((20, 24, 24), [(1, 1), (1, 2)])
+    for name in ("layer0.out.queued", "layer0.out.converted"):
+        taken = Stream(name=name, shape=(1,), type=ElementType.unsigned(1))
+        graph = graph.with_stream(taken)
+    _, fifo, converter, _ = finished(graph).layers
     assert fifo.outputs == ("layer0.out.queued.2",)
-    converter = next(n for n in graph.layers if isinstance(n, WidthConverter))
     assert converter.inputs == fifo.outputs
+    assert converter.outputs == ("layer0.out.converted.2",)
 
 
 def test_streams_whose_ends_agree_are_left_alone() -> None:
-    graph = chain((16, 16, 4), [(4, 16), (4, 4)])
+    graph = folded((16, 16, 4), [(4, 16), (4, 4)])
     assert insert_width_converters(graph) == graph
 
 
 def test_a_layer_without_hardware_is_refused_by_name() -> None:
     with pytest.raises(UnsupportedLayerError, match="fork: there is no hardware"):
-        fifos_needed(residual_graph())
-
-
-def test_the_interval_counts_streams_too() -> None:
-    graph = chain((16, 4), [(4, 16)])
-    slow = dataclasses.replace(graph.streams["layer0.out"], beat=1)
-    converter = WidthConverter(name="c", inputs=("layer0.out",), outputs=("c",))
-    graph = graph.with_stream(dataclasses.replace(slow, name="c"))
-    graph = graph.replace(layers=(*graph.layers, converter), output="c")
-    assert initiation_interval(graph) == 4
+        simulate(residual_graph())
