@@ -6,7 +6,8 @@ module hwgq_mvau_proof #(
     parameter int unsigned MW = 4,
     parameter int unsigned MH = 2,
     parameter int unsigned PE = 2,
-    parameter int unsigned SIMD = 4
+    parameter int unsigned SIMD = 4,
+    parameter int unsigned WEIGHT_BITS = 1
 ) (
     input  logic                 clk_i,
     input  logic                 rst_i,
@@ -22,6 +23,7 @@ module hwgq_mvau_proof #(
       .MH(MH),
       .PE(PE),
       .SIMD(SIMD),
+      .WEIGHT_BITS(WEIGHT_BITS),
       .ACC_BITS(7),
       .WEIGHT_FILE("zeros.hex"),
       .PARAM_FILE("zeros.hex")

@@ -29,91 +29,54 @@ module hwgq_thresholding #(
     output logic                   out_valid_o,
     input  logic                   out_ready_i
 );
-  localparam int unsigned Folds = CHANNELS / PE;
-  localparam int unsigned FoldBits = Folds > 1 ? $clog2(Folds) : 1;
-
   if (PE < 1 || CHANNELS % PE != 0) begin : gen_bad_pe
     $error("PE (%0d) must divide CHANNELS (%0d).", PE, CHANNELS);
   end
-  if (STEPS < 1 || OUT_BITS != $clog2(STEPS + 1)) begin : gen_bad_out
-    $error("OUT_BITS (%0d) must be clog2(STEPS + 1), STEPS at least 1.", OUT_BITS);
+  if (STEPS < 1) begin : gen_bad_steps
+    $error("STEPS must be at least 1.");
   end
   if (THR_BITS < IN_BITS) begin : gen_bad_thr
     $error("THR_BITS (%0d) must be at least IN_BITS (%0d).", THR_BITS, IN_BITS);
   end
 
   logic go, room;
-  logic [FoldBits-1:0] fold_q;
-  logic [3:1] valid_q;  // bit k: a beat that came k cycles ago
-  logic [PE*IN_BITS-1:0] input_q, codes_q;
-  logic [PE*STEPS*THR_BITS-1:0] thresholds;
-  logic [PE*OUT_BITS-1:0] result;
+  logic [PE*IN_BITS-1:0] input_q, codes_q;  // as late as the thresholds
+  logic [PE*THR_BITS-1:0] numbers;
 
   assign in_ready_o = room;
   assign go = in_valid_i && room;
 
   always_ff @(posedge clk_i) begin
-    if (rst_i) fold_q <= '0;
-    else if (go) fold_q <= fold_q == FoldBits'(Folds - 1) ? '0 : fold_q + 1'b1;
-    valid_q <= rst_i ? '0 : {valid_q[2:1], go};
     input_q <= in_data_i;
     codes_q <= input_q;
   end
 
-  hwgq_rom #(
-      .WIDTH(PE * STEPS * THR_BITS),
-      .DEPTH(Folds),
-      .FILE(PARAM_FILE),
-      .STYLE(PARAM_STYLE)
-  ) u_parameters (
-      .clk_i,
-      .addr_i(fold_q),
-      .data_o(thresholds)
-  );
-
   for (genvar p = 0; p < PE; p++) begin : gen_channel
     logic [IN_BITS-1:0] code;
-    logic [STEPS-1:0] reached_q;
-    logic [OUT_BITS-1:0] level;
-    for (genvar b = 0; b < IN_BITS; b++) begin : gen_in_plane
+    for (genvar b = 0; b < IN_BITS; b++) begin : gen_plane
       assign code[b] = codes_q[b*PE+p];
     end
-    for (genvar j = 0; j < STEPS; j++) begin : gen_step
-      always_ff @(posedge clk_i)
-        reached_q[j] <= THR_BITS'(code) >= thresholds[(p*STEPS+j)*THR_BITS+:THR_BITS];
-    end
-    assign level = OUT_BITS'($countones(reached_q));
-    for (genvar b = 0; b < OUT_BITS; b++) begin : gen_out_plane
-      assign result[b*PE+p] = level[b];
-    end
+    assign numbers[p*THR_BITS+:THR_BITS] = THR_BITS'(code);
   end
 
-  // The FIFO's places are lent when a beat enters, and given back when it leaves: a place
-  // is away for at most 6 cycles.
-  localparam int unsigned Places = 6;
-  localparam int unsigned PlaceBits = $clog2(Places + 1);
-  logic [PlaceBits-1:0] free_q;
-  logic fifo_ready;
-
-  assign room = free_q != '0;
-  always_ff @(posedge clk_i) begin
-    if (rst_i) free_q <= PlaceBits'(Places);
-    else free_q <= free_q - PlaceBits'(go) + PlaceBits'(out_valid_o && out_ready_i);
-  end
-
-  hwgq_fifo #(
-      .WIDTH(PE * OUT_BITS),
-      .DEPTH(Places)
-  ) u_fifo (
+  hwgq_activation #(
+      .CHANNELS(CHANNELS),
+      .PE(PE),
+      .STEPS(STEPS),
+      .ACC_BITS(THR_BITS),
+      .OUT_BITS(OUT_BITS),
+      .DELAY(2),
+      .INTERVAL(1),
+      .PARAM_FILE(PARAM_FILE),
+      .PARAM_STYLE(PARAM_STYLE)
+  ) u_activation (
       .clk_i,
       .rst_i,
-      .in_data_i(result),
-      .in_valid_i(valid_q[3]),
-      .in_ready_o(fifo_ready),
+      .lend_i(go),
+      .room_o(room),
+      .accumulators_i(numbers),
       .out_data_o,
       .out_valid_o,
       .out_ready_i
   );
-
-  always_comb if (!rst_i) assert (!valid_q[3] || fifo_ready);
 endmodule

@@ -131,8 +131,12 @@ def test_a_bit_of_a_memory_image_that_is_flipped(
 
 
 OPERATORS = {
-    "at least becomes more than": ("<= accumulator >= ", "<= accumulator > "),
-    "XNOR becomes XOR": ("^ ~weights", "^ weights"),
+    "at least becomes more than": (
+        "activation",
+        "<= accumulator >= ",
+        "<= accumulator > ",
+    ),
+    "XNOR becomes XOR": ("dot_products", "code ^ ~{", "code ^ {"),
 }
 
 
@@ -146,8 +150,8 @@ def smaller(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("name", OPERATORS)
 def test_a_wrong_operator_of_the_hardware(name: str, smaller: Path) -> None:
-    right, wrong = OPERATORS[name]
-    path = smaller / "rtl" / "hwgq_mvau.sv"
+    module, right, wrong = OPERATORS[name]
+    path = smaller / "rtl" / f"hwgq_{module}.sv"
     text = path.read_text()
     assert text.count(right) == 1
     path.write_text(text.replace(right, wrong))

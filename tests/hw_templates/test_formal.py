@@ -13,7 +13,7 @@ from hwgq.errors import ToolFailedError
 
 TEMPLATES = importlib.resources.files(hwgq.hw_templates)
 PROOFS = ["hwgq_fifo", "hwgq_mvau", "hwgq_width_converter"]
-# module, what its text says, what it says instead, a task that finds it
+# proof (and module), what its text says, what it says instead, a task that finds it
 BUGS = [
     ("hwgq_fifo", "stored_q != CountBits'(DEPTH - 1)", "1'b1", "block_4_3"),
     ("hwgq_fifo", "else if (pop) slot_q", "else if (push) slot_q", "registers_3_5"),
@@ -24,9 +24,20 @@ BUGS = [
         "count_q == CountBits'(i)",
         "registers_3_2",
     ),
-    ("hwgq_mvau", "assign room = free_q != '0", "assign room = 1'b1", "sf_1_nf_3"),
-    ("hwgq_mvau", "PlaceBits'(go && last)", "PlaceBits'(go)", "sf_3_nf_2"),
-    ("hwgq_mvau", "go && last};", "last};", "sf_3_nf_1"),
+    (
+        "hwgq_mvau/hwgq_activation",
+        "assign room_o = free_q != '0",
+        "assign room_o = 1'b1",
+        "sf_1_nf_3",
+    ),
+    (
+        "hwgq_mvau/hwgq_activation",
+        "PlaceBits'(lend_i)",
+        "PlaceBits'(lend_i && out_ready_i)",
+        "sf_3_nf_2",
+    ),
+    ("hwgq_mvau", ".lend_i(go && last)", ".lend_i(last)", "sf_3_nf_1"),
+    ("hwgq_mvau", ".lend_i(go && last)", ".lend_i(go)", "weights_of_3_bits"),
     (
         "hwgq_width_converter",
         "32'(count_q) < 2 * O",
@@ -94,8 +105,9 @@ def test_the_properties_hold(name: str, sources: Path, solver: Path) -> None:
 def test_a_bug_is_found(
     bug: tuple[str, str, str, str], sources: Path, solver: Path
 ) -> None:
-    name, right, wrong, task = bug
-    module = sources / "rtl" / f"{name}.sv"
+    modules, right, wrong, task = bug
+    name, _, inner = modules.partition("/")
+    module = sources / "rtl" / f"{inner or name}.sv"
     text = module.read_text()
     assert text.count(right) == 1
     module.write_text(text.replace(right, wrong))

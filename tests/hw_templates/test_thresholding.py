@@ -11,7 +11,8 @@ from hwgq.errors import ToolFailedError
 from hwgq.hw_templates import source
 from tests.hw_templates.wires import from_planes, to_beats, write_image
 
-SOURCES = [source(f"hwgq_{name}") for name in ("fifo", "rom", "thresholding")]
+NAMES = ("activation", "fifo", "rom", "thresholding")
+SOURCES = [source(f"hwgq_{name}") for name in NAMES]
 POINTS = [  # CHANNELS, PE, IN_BITS, STEPS
     (4, 2, 4, 3),
     (6, 6, 5, 1),
@@ -62,7 +63,7 @@ def test_thresholding(
     [
         ((4, 3, 4, 3, 5), "must divide CHANNELS"),
         ((4, 2, 4, 3, 3), "must be at least IN_BITS"),
-        ((4, 2, 4, 0, 5), "STEPS at least 1"),
+        ((4, 2, 4, 0, 5), "STEPS must be at least 1"),
     ],
 )
 def test_bad_parameters_stop_elaboration(
