@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from hwgq.compile.evaluate import Float64, FloatArray
 from hwgq.compile.graph import ElementType, Graph, IntArray
+from hwgq.compile.network import on_device
 from hwgq.compile.onnx_file import load_network
 from hwgq.compile.serialize import load_graph
 from hwgq.errors import DataError, StorageError
@@ -74,7 +75,7 @@ class Build:
 
         Returns
         -------
-        Codes of shape (frames, elements).
+        Codes of shape (frames, *shape of the input stream).
 
         Raises
         ------
@@ -87,12 +88,12 @@ class Build:
             integers = check_integers(inputs, stream.type, place)
         else:
             integers = self.before.run(inputs).astype(np.int64)
-        return stream.type.codes(integers.reshape(len(inputs), -1))
+        return stream.type.codes(on_device(integers, stream.shape))
 
     def outputs(self, codes: IntArray) -> FloatArray:
         """Turn codes of the device's output stream into the network's outputs."""
         kind = self.graph.streams[self.graph.output].type
-        return self.after.run(kind.values(codes))
+        return self.after.run(kind.values(codes).reshape(len(codes), -1))
 
 
 def load_build(folder: Path) -> Build:

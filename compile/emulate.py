@@ -19,10 +19,13 @@ from hwgq.compile.graph import (
     IntArray,
     Layer,
     Mvau,
+    Pool,
+    SlidingWindow,
     Stream,
     Thresholding,
     WidthConverter,
 )
+from hwgq.compile.image_kernels import gather
 from hwgq.compile.popcount import BoolArray
 from hwgq.errors import DataError
 
@@ -81,12 +84,39 @@ def emulate_layer(
             thresholds = graph.tensors[layer.thresholds].astype(np.int64)
             flat = inputs[0].reshape(-1, layer.channels)
             return (kernels.count_reached(flat, thresholds).reshape(inputs[0].shape),)
+        case SlidingWindow():
+            return (_windows(layer, inputs[0]),)
+        case Pool():
+            return (_largest(graph, layer, inputs[0]),)
         case Add():
             total = sum(s.type.values(c) for s, c in zip(streams, inputs, strict=True))
             return (graph.streams[layer.outputs[0]].type.codes(np.asarray(total)),)
         case Fork() | WidthConverter() | Fifo():
             return (inputs[0],) * len(layer.outputs)
     raise TypeError(f"no emulation of {type(layer).__name__}")
+
+
+def _windows(layer: SlidingWindow, images: IntArray) -> IntArray:
+    windows = gather(images, layer.window, layer.pad_code)
+    if layer.grouped:
+        groups = (layer.channels // layer.word, layer.word)
+        windows = windows.reshape(*windows.shape[:-1], *groups)
+        windows = np.moveaxis(windows, -2, 3)
+    return windows.reshape(len(images), *layer.shape_out)
+
+
+def _largest(graph: Graph, layer: Pool, codes: IntArray) -> IntArray:
+    """Take the maximum over the taps of each group of channels."""
+    stream = graph.streams[layer.outputs[0]]
+    rows, columns, _ = stream.shape
+    group = codes.shape[-1]
+    windows = codes.reshape(len(codes), rows, columns, -1, layer.taps, group)
+    largest: IntArray = windows.max(axis=-2).reshape(len(codes), *stream.shape)
+    if layer.flips is None:
+        return largest
+    ones = (1 << stream.type.bits) - 1
+    flips: IntArray = np.where(graph.tensors[layer.flips], ones, 0)
+    return np.bitwise_xor(largest, flips)
 
 
 def _check_input(entry: Stream, codes: IntArray) -> None:

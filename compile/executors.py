@@ -13,11 +13,13 @@ from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.custom_op.registry import getCustomOp
 from qonnx.transformation.infer_shapes import InferShapes
 
-from hwgq.compile.evaluate import widen
+from hwgq.compile.evaluate import FloatArray, widen
+from hwgq.compile.finn_layers import finn_layers
 from hwgq.compile.graph import IntArray
-from hwgq.compile.network import Network, Section
+from hwgq.compile.network import Network, Section, on_device
 from hwgq.compile.onnx_file import QONNX_DOMAIN
 from hwgq.compile.reference import Evaluation
+from hwgq.compile.streams import channels_first
 from hwgq.compile.tape import Tape
 from hwgq.errors import VerificationError
 from hwgq.foreign import guarded
@@ -39,36 +41,59 @@ def finn_codes(
 
     Yields
     ------
-    Codes of each quantized section, shape (frames, channels).
+    Codes of each section but a last one without quantizer, shape (frames, *shape).
     """
     integers = evaluation.integers
-    for node, section in zip(finn.graph.node, network.sections, strict=False):
-        if section.quantizer is None:
+    layers = finn_layers(finn, network)
+    for nodes, section in zip(layers, network.sections, strict=True):
+        if section.output is None:
             return
-        model = _finn_layer(finn, node, len(integers))
-        if finn.get_tensor_datatype(node.input[0]).name == "BINARY":
-            integers = section.input_type.codes(integers)  # FINN's layers count 0 and 1
-        output = _execute(model, integers.astype(np.float32), "FINN")
-        kind = section.quantizer.type
-        yield kind.codes(np.round(output).astype(np.int64))
+        given, kind = integers, section.output_type
+        if finn.get_tensor_datatype(nodes[0].input[0]).name == "BINARY":
+            given = section.input_type.codes(given)  # FINN's layers count 0 and 1
+        output = _run_finn(finn, nodes, section, given)
+        codes = kind.codes(np.round(output).astype(np.int64))
+        if section.minimum is not None:
+            assert section.quantizer is not None  # FINN's pooling knows no minimum
+            codes = np.where(section.minimum, section.quantizer.steps - codes, codes)
+        yield codes.reshape(len(integers), *section.shape_out)
         integers = kind.values(evaluation.codes[section.name])
 
 
-def _finn_layer(finn: ModelWrapper, node: NodeProto, frames: int) -> ModelWrapper:
-    """Make a graph of one of FINN's layers alone, for all frames at once."""
+def _run_finn(
+    finn: ModelWrapper, nodes: Sequence[NodeProto], section: Section, given: IntArray
+) -> Float32Array:
+    """Run one section's layers of FINN's; where they know of frames, one by one."""
+    windowed = len(section.shape_in) > 1
+    model = _finn_model(finn, nodes, 1 if windowed else len(given))
+    if not windowed:
+        (only,) = model.graph.node
+        getCustomOp(only).set_nodeattr("numInputVectors", [len(given)])
+        return _execute(model, given.astype(np.float32), "FINN")
+    shape = finn.get_tensor_shape(nodes[0].input[0])
+    frames = given.astype(np.float32).reshape(-1, *shape)
+    return np.concatenate([_execute(model, frame, "FINN") for frame in frames])
+
+
+def _finn_model(
+    finn: ModelWrapper, nodes: Sequence[NodeProto], frames: int
+) -> ModelWrapper:
+    """Make a graph of some of FINN's layers, for so many frames at once."""
     ends = [
         onnx.helper.make_tensor_value_info(
             name, TensorProto.FLOAT, [frames, *finn.get_tensor_shape(name)[1:]]
         )
-        for name in (node.input[0], node.output[0])
+        for name in (nodes[0].input[0], nodes[-1].output[0])
     ]
-    constants = [t for t in finn.graph.initializer if t.name in node.input]
-    graph = onnx.helper.make_graph([node], "layer", ends[:1], ends[1:], constants)
+    read = {name for node in nodes for name in node.input}
+    constants = [t for t in finn.graph.initializer if t.name in read]
+    graph = onnx.helper.make_graph(nodes, "layer", ends[:1], ends[1:], constants)
+    inner = {name for node in nodes[:-1] for name in node.output}
+    graph.value_info.extend(v for v in finn.graph.value_info if v.name in inner)
     opsets = finn.model.opset_import
     model = ModelWrapper(onnx.helper.make_model(graph, opset_imports=opsets))
-    for name in (*node.input, *node.output):
+    for name in sorted(read | {nodes[-1].output[0]}):
         model.set_tensor_datatype(name, finn.get_tensor_datatype(name))
-    getCustomOp(model.graph.node[0]).set_nodeattr("numInputVectors", [frames])
     return model
 
 
@@ -86,34 +111,35 @@ def qonnx_codes(
 
     Yields
     ------
-    Codes of each quantized section, shape (frames, channels).
+    Codes of each section but a last one without quantizer, shape (frames, *shape).
     """
     names = [n.name for n in tape.path]
     start = network.start
     source = network.source
     integers = evaluation.integers
     for section in network.sections:
-        if section.quantizer is None:
+        if section.output is None:
             return
         end = names.index(section.name) + 1
         real = np.float32(source.step) * integers.astype(np.float32)
         real += np.float32(source.bias)
-        yield _qonnx_section(tape, tape.path[start:end], real, section)
-        integers = section.quantizer.type.values(evaluation.codes[section.name])
-        source, start = section.quantizer.output, end
+        made = section.output
+        assert made is not None
+        output = _qonnx_section(tape, tape.path[start:end], real)
+        codes = np.round((output - made.bias) / made.step).astype(np.int64)
+        yield on_device(made.type.codes(codes), section.shape_out)
+        integers = made.type.values(evaluation.codes[section.name])
+        source, start = made, end
 
 
 def _qonnx_section(
-    tape: Tape, nodes: Sequence[NodeProto], real: Float32Array, section: Section
-) -> IntArray:
-    quantizer = section.quantizer
-    assert quantizer is not None
-    shaped = real.reshape(len(real), *tape.shape(nodes[0]))
-    found = _execute(_qonnx_model(tape, nodes, len(shaped)), shaped, "qonnx")
-    output = found.reshape(len(real), -1).astype(np.float64)
-    made = quantizer.output
-    integers = np.round((output - made.bias) / made.step)
-    return quantizer.type.codes(integers.astype(np.int64))
+    tape: Tape, nodes: Sequence[NodeProto], real: Float32Array
+) -> FloatArray:
+    """Run nodes on frames as the device has them; give frames as the network does."""
+    shape = tape.shape(nodes[0])
+    shaped = channels_first(real).reshape(len(real), *shape)
+    model = _qonnx_model(tape, nodes, len(shaped))
+    return _execute(model, shaped, "qonnx").astype(np.float64)
 
 
 def _qonnx_model(tape: Tape, nodes: Sequence[NodeProto], batch: int) -> ModelWrapper:

@@ -119,16 +119,47 @@ def _absorb() -> Iterable[Any]:
     )
 
 
-def _to_hardware() -> Iterable[Any]:
-    from finn.transformation.fpgadataflow.convert_to_hw import (
-        quantized_matrix_vector_activation,
-        thresholding,
+def _lower() -> Iterable[Any]:
+    from finn.transformation.streamline import absorb, reorder
+    from qonnx.transformation.lower_convs_to_matmul import LowerConvsToMatMul
+
+    return _tidied(
+        LowerConvsToMatMul(),
+        reorder.MakeMaxPoolNHWC(),
+        absorb.AbsorbTransposeIntoMultiThreshold(),
+        reorder.MakeMaxPoolNHWC(),
+        absorb.AbsorbConsecutiveTransposes(),
+        InferDataLayouts(),
+        general.RemoveUnusedTensors(),
     )
 
+
+def _to_hardware() -> Iterable[Any]:
+    from finn.transformation.fpgadataflow.convert_to_hw import (
+        conv_inp_gen,
+        global_acc_pool,
+        pool,
+        quantized_matrix_vector_activation,
+        thresholding,
+        vector_vector_activation,
+    )
+    from finn.transformation.move_reshape import RemoveCNVtoFCFlatten
+    from finn.transformation.streamline import absorb
+
     return (
+        vector_vector_activation.InferVectorVectorActivation(),
         quantized_matrix_vector_activation.InferQuantizedMatrixVectorActivation(),
         thresholding.InferThresholdingLayer(),
+        pool.InferPool(),
+        global_acc_pool.InferGlobalAccPoolLayer(),
+        conv_inp_gen.InferConvInpGen(),
+        RemoveCNVtoFCFlatten(),
+        absorb.AbsorbConsecutiveTransposes(),
+        RemoveCNVtoFCFlatten(),
         general.GiveUniqueNodeNames(),
+        InferDataLayouts(),
+        InferDataTypes(),
+        InferShapes(),
     )
 
 
@@ -173,6 +204,11 @@ FINN_STEPS = (
         name="finn-absorb",
         load=_absorb,
         ensures="no scale or offset stands before a threshold",
+    ),
+    FinnStep(
+        name="finn-lower",
+        load=_lower,
+        ensures="convolutions are products of windows, and images have channels last",
     ),
     FinnStep(
         name="finn-hardware",

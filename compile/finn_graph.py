@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Write a recorded network in the form that FINN streamlines without surprises.
 
-Each section becomes ``MatMul -> Mul -> Add -> MultiThreshold -> Mul -> Add`` with
-per-channel constants; legal ONNX that makes FINN or qonnx stop never reaches them. The
-threshold tensor carries the section's number, ``thr.3``, and so does the weight tensor:
-by these names the border finds the layers again.
+Each section becomes ``MatMul -> Mul -> Add -> MultiThreshold -> Mul -> Add``, or the
+same with ``Conv``, with per-channel constants, and a ``MaxPool`` where it pools; legal
+ONNX that makes FINN or qonnx stop never reaches them. The threshold tensor carries the
+section's number, ``thr.3``, and so does the weight tensor: by these names the border
+finds the layers again.
 """
 
-from collections.abc import Iterator
+import math
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,11 +19,14 @@ from qonnx.core.datatype import DataType
 from qonnx.core.modelwrapper import ModelWrapper
 
 from hwgq.compile.evaluate import FloatArray
-from hwgq.compile.graph import BIPOLAR, ElementType
-from hwgq.compile.network import BoolArray, Network, Section
+from hwgq.compile.graph import BIPOLAR, ElementType, IntArray
+from hwgq.compile.network import BoolArray, Network, Section, Shape
 from hwgq.compile.onnx_file import QONNX_DOMAIN
 from hwgq.compile.passes.exact_thresholds import accumulator_bounds
+from hwgq.compile.streams import channels_first
+from hwgq.compile.window import Window
 
+_ENTRY = "integers"
 FloatConstant = npt.NDArray[np.float32]
 
 _LARGEST = np.finfo(np.float32).max
@@ -60,55 +65,149 @@ def write_finn_graph(network: Network) -> ModelWrapper:
     Returns
     -------
     ModelWrapper
-        A graph from the integers that enter the device, shape (1, elements), to the
-        real numbers behind the last section.
+        A graph from the integers that enter the device, shape (1, elements) or (1,
+        channels, rows, columns), to the real numbers behind the last section.
     """
-    nodes: list[NodeProto] = []
-    constants: dict[str, FloatConstant] = {}
-    tensor = "integers"
+    writer = _Writer()
     for number, section in enumerate(network.sections):
-        for suffix, op, operand in _steps(section, number):
-            key = operand[0]
-            constants[key] = operand[1]
-            output = f"{suffix}.{number}"
-            nodes.append(_make(op, tensor, key, output, section))
-            tensor = output
-    model = _assemble(network, nodes, constants, tensor)
-    model.set_tensor_datatype("integers", DataType[datatype(network.input_type)])
+        writer.section(section, number)
+    model = writer.assemble(network)
+    model.set_tensor_datatype(_ENTRY, DataType[datatype(network.input_type)])
     for number, section in enumerate(network.sections):
         if section.dot is not None:
-            model.set_tensor_datatype(weight_name(number), DataType["BIPOLAR"])
+            kind = "BIPOLAR" if section.dot.bits == 1 else f"INT{section.dot.bits}"
+            model.set_tensor_datatype(weight_name(number), DataType[kind])
     return model
 
 
-def _steps(
-    section: Section, number: int
-) -> Iterator[tuple[str, str, tuple[str, FloatConstant]]]:
-    """List a section's nodes as (output, operator, (constant's name, value))."""
-    if section.quantizer is None:
-        assert section.dot is not None
-        scale = section.dot.scale.astype(np.float32)
-        yield "dot", "MatMul", (weight_name(number), _weights(section.dot.signs))
-        yield "scaled", "Mul", (f"scale.{number}", scale[np.newaxis])
-        return
-    factor, offset, thresholds = _affine(section)
-    if section.dot is not None:
-        # FINN turns a negative factor into weights of the other sign, too, but looks
-        # at each weight in Python to do so: a minute for a million of them.
-        signs = section.dot.signs ^ (factor < 0)[:, np.newaxis]
+class _Writer:
+    """Collects nodes, each of which reads what the one before it wrote."""
+
+    def __init__(self) -> None:
+        self.nodes: list[NodeProto] = []
+        self.constants: dict[str, npt.NDArray[Any]] = {}
+        self.tensor = _ENTRY
+
+    def section(self, section: Section, number: int) -> None:
+        """Write a section's nodes."""
+        if section.dot is not None and len(section.shape_in) > len(section.shape):
+            self.add("Flatten", f"flat.{number}", axis=1)
+        if section.quantizer is not None:
+            self._quantized(section, number)
+        elif section.dot is not None:
+            self._dot(section, number, np.zeros(section.channels, np.bool_))
+            self._per_channel("Mul", f"scale.{number}", section.dot.scale, section)
+        elif section.sums:
+            self.add("GlobalAveragePool", f"mean.{number}")
+        if section.pool is not None:
+            self.add("MaxPool", f"pooled.{number}", **_geometry(section.pool))
+
+    def _quantized(self, section: Section, number: int) -> None:
+        factor, offset, thresholds = _affine(section)
+        if section.dot is not None:
+            # FINN turns a negative factor into weights of the other sign, too, but
+            # looks at each weight in Python to do so: a minute for a million of them.
+            turned = factor < 0
+            if section.minimum is not None:
+                turned &= ~section.minimum
+            self._dot(section, number, turned)
         factor = np.abs(factor)
-        yield "dot", "MatMul", (weight_name(number), _weights(signs))
-    yield "scaled", "Mul", (f"scale.{number}", factor.astype(np.float32)[np.newaxis])
-    yield "shifted", "Add", (f"offset.{number}", offset.astype(np.float32)[np.newaxis])
-    yield "levels", "MultiThreshold", (threshold_name(number), thresholds)
-    if _counts_alone(section):
-        yield "doubled", "Mul", (f"step.{number}", np.full((1, 1), 2, np.float32))
-        yield "signs", "Add", (f"bias.{number}", np.full((1, 1), -1, np.float32))
+        self._per_channel("Mul", f"scale.{number}", factor, section)
+        self._per_channel("Add", f"offset.{number}", offset, section)
+        assert section.quantizer is not None
+        alone, kind = _counts_alone(section), section.quantizer.type
+        written = ElementType.unsigned(1) if alone else kind
+        self.constants[threshold_name(number)] = thresholds
+        self.add(
+            "MultiThreshold",
+            f"levels.{number}",
+            threshold_name(number),
+            out_dtype=datatype(written),
+            out_scale=float(written.step),
+            out_bias=float(written.offset),
+        )
+        if alone:
+            self.constant("Mul", f"step.{number}", np.full((1, 1), 2, np.float32))
+            self.constant("Add", f"bias.{number}", np.full((1, 1), -1, np.float32))
+
+    def _dot(self, section: Section, number: int, turned: BoolArray) -> None:
+        """Write a product, the weights of some rows with the other sign."""
+        dot = section.dot
+        assert dot is not None
+        weights = np.where(turned[:, np.newaxis], -dot.weights, dot.weights)
+        key = weight_name(number)
+        if dot.window is None:
+            order = _network_order(section.shape_in)
+            self.constants[key] = weights[:, order].T.astype(np.float32)
+            self.add("MatMul", f"dot.{number}", key)
+            return
+        kernels = weights.reshape(len(weights), *dot.window.kernel, -1)
+        self.constants[key] = np.moveaxis(kernels, -1, 1).astype(np.float32)
+        groups = len(weights) if dot.depthwise else 1
+        geometry = _geometry(dot.window)
+        self.add("Conv", f"dot.{number}", key, group=groups, **geometry)
+
+    def _per_channel(
+        self, op: str, key: str, values: FloatArray, section: Section
+    ) -> None:
+        spread = (1, -1, *(1,) * (len(section.shape) - 1))
+        self.constant(op, key, values.astype(np.float32).reshape(spread))
+
+    def constant(self, op: str, key: str, value: FloatConstant) -> None:
+        """Write a node with a constant on its right."""
+        self.constants[key] = value
+        self.add(op, f"{key}.{op.lower()}", key)
+
+    def add(self, op: str, output: str, *operands: str, **attributes: Any) -> None:
+        """Write a node."""
+        node = onnx.helper.make_node(
+            op, [self.tensor, *operands], [output], output, **attributes
+        )
+        if op == "MultiThreshold":
+            node.domain = QONNX_DOMAIN
+        self.nodes.append(node)
+        self.tensor = output
+
+    def assemble(self, network: Network) -> ModelWrapper:
+        """Make the graph."""
+        info = onnx.helper.make_tensor_value_info
+        first, last = network.shape, network.sections[-1].shape_out
+        graph = onnx.helper.make_graph(
+            self.nodes,
+            "device",
+            [info(_ENTRY, TensorProto.FLOAT, (1, *_network_shape(first)))],
+            [info(self.tensor, TensorProto.FLOAT, (1, *_network_shape(last)))],
+            [numpy_helper.from_array(v, k) for k, v in self.constants.items()],
+        )
+        opsets = [
+            onnx.helper.make_opsetid("", 13),
+            onnx.helper.make_opsetid(QONNX_DOMAIN, 1),
+        ]
+        return ModelWrapper(
+            onnx.helper.make_model(graph, opset_imports=opsets, ir_version=8)
+        )
 
 
-def _weights(signs: BoolArray) -> FloatConstant:
-    """Write signs of shape (rows, columns) as FINN has them: ±1, columns first."""
-    return np.where(signs.T, np.float32(1), np.float32(-1))
+def _network_shape(frame: Shape) -> Shape:
+    """Give the shape of a device's frame in a network: channels first."""
+    return (frame[-1], *frame[:-1])
+
+
+def _network_order(frame: Shape) -> IntArray:
+    """List the elements of a device's frame in the order that a network has them."""
+    numbers = np.arange(math.prod(frame)).reshape(1, *frame)
+    return channels_first(numbers).reshape(-1)
+
+
+def _geometry(window: Window) -> dict[str, Any]:
+    """Write a window as the attributes of a ``Conv`` or ``MaxPool``."""
+    attributes = {
+        "kernel_shape": window.kernel,
+        "strides": window.stride,
+        "dilations": window.dilation,
+        "pads": (*window.pad, *window.pad_end),
+    }
+    return {name: list(value) for name, value in attributes.items()}
 
 
 def _counts_alone(section: Section) -> bool:
@@ -136,7 +235,17 @@ def _affine(section: Section) -> tuple[FloatArray, FloatArray, FloatConstant]:
     sign = np.where(flipped, -1.0, 1.0)
     thresholds = _float_thresholds(section, sign)
     factor = np.where(np.abs(factor) < _NEARLY_ZERO, _NEARLY_ZERO, factor)
-    return sign * factor, sign * offset, thresholds
+    factor, offset = sign * factor, sign * offset
+    if section.minimum is None:
+        return factor, offset, thresholds
+    # The inverse of a code is how many thresholds are *not* reached.
+    inverse = np.nextafter(-thresholds[:, ::-1], np.float32(np.inf))
+    falls = section.minimum
+    return (
+        factor,
+        np.where(falls, -offset, offset),
+        np.where(falls[:, np.newaxis], inverse, thresholds),
+    )
 
 
 def _float_thresholds(section: Section, sign: FloatArray) -> FloatConstant:
@@ -162,44 +271,3 @@ def _ordinal(value: np.float32) -> int:
 def _from_ordinal(ordinals: npt.NDArray[np.int64]) -> FloatArray:
     magnitude = np.abs(ordinals).astype(np.int32).view(np.float32).astype(np.float64)
     return np.where(ordinals < 0, -magnitude, magnitude)
-
-
-def _make(op: str, data: str, operand: str, output: str, section: Section) -> NodeProto:
-    node = onnx.helper.make_node(op, [data, operand], [output], output)
-    if op == "MultiThreshold":
-        assert section.quantizer is not None
-        kind = section.quantizer.type
-        if _counts_alone(section):
-            kind = ElementType.unsigned(1)
-        node.domain = QONNX_DOMAIN
-        attributes = {
-            "out_dtype": datatype(kind),
-            "out_scale": float(kind.step),
-            "out_bias": float(kind.offset),
-        }
-        for name, value in attributes.items():
-            node.attribute.append(onnx.helper.make_attribute(name, value))
-    return node
-
-
-def _assemble(
-    network: Network,
-    nodes: list[NodeProto],
-    constants: dict[str, FloatConstant],
-    output: str,
-) -> ModelWrapper:
-    info = onnx.helper.make_tensor_value_info
-    graph = onnx.helper.make_graph(
-        nodes,
-        "device",
-        [info("integers", TensorProto.FLOAT, (1, network.elements))],
-        [info(output, TensorProto.FLOAT, (1, network.sections[-1].channels))],
-        [numpy_helper.from_array(v, k) for k, v in constants.items()],
-    )
-    opsets = [
-        onnx.helper.make_opsetid("", 13),
-        onnx.helper.make_opsetid(QONNX_DOMAIN, 1),
-    ]
-    return ModelWrapper(
-        onnx.helper.make_model(graph, opset_imports=opsets, ir_version=8)
-    )

@@ -32,14 +32,19 @@ MONOTONE = frozenset(
     {"Ceil", "Clip", "Elu", "Erf", "Floor", "HardSigmoid", "LeakyRelu"}
     | {"Relu", "Round", "Selu", "Sigmoid", "Softplus", "Softsign", "Tanh"}
 )
-DOTS = frozenset({"Gemm", "MatMul"})
+DOTS = frozenset({"Conv", "Gemm", "MatMul"})
+# These tell the pixels of an image from its channels. ReduceSum is what is left of a
+# GlobalAveragePool when its division stands apart.
+POOLS = frozenset({"GlobalAveragePool", "MaxPool"})
+SUM = "ReduceSum"
+WINDOWED = frozenset({"Conv", "MaxPool", SUM})
 REMOVABLE = frozenset({"Cast", "Constant", "Dropout", "Identity"})
 # Arithmetic on shapes, as exporters write it for `x.view(x.size(0), -1)`.
 SHAPES = frozenset({"Concat", "Gather", "Shape", "Slice"})
 # These may stand before the first or after the last quantizer only: on the host.
 HOST = frozenset({"ArgMax", "LogSoftmax", "Softmax", "TopK"})
 
-STANDARD = LAYOUT | AFFINE | MONOTONE | DOTS | REMOVABLE | SHAPES | HOST
+STANDARD = LAYOUT | AFFINE | MONOTONE | DOTS | POOLS | REMOVABLE | SHAPES | HOST
 DOMAINS = {
     "": STANDARD,
     "ai.onnx": STANDARD,

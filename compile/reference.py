@@ -24,12 +24,12 @@ class Evaluation:
     Parameters
     ----------
     integers
-        What enters the device, shape (frames, elements).
+        What enters the device, shape (frames, *network.shape).
     accumulators
-        What each section's chain reads, by section, shape (frames, channels).
+        What each section's chain reads, by section, shape (frames, *section.shape).
     codes
-        What each section emits, by section: codes, or accumulators of a last section
-        without quantizer.
+        What each stream carries, by name: what a section emits, shape (frames,
+        *section.shape_out), and what its quantizer emits before a pooling.
     outputs
         The network's own output.
     """
@@ -61,21 +61,18 @@ def evaluate_integers(network: Network, integers: IntArray) -> Evaluation:
     network
         The recorded network.
     integers
-        Shape (frames, elements).
+        Shape (frames, *network.shape).
     """
     values = integers
     accumulators, codes = {}, {}
     for section in network.sections:
         sums = section.accumulate(values)
         accumulators[section.name] = sums
-        if section.quantizer is None:
-            codes[section.name] = values = sums
-        else:
-            codes[section.name] = section.codes(sums)
-            values = section.quantizer.type.values(codes[section.name])
+        if section.quantizer is not None and section.pool is not None:
+            codes[section.unpooled] = section.inner_codes(sums)
+        codes[section.name] = section.emit(sums)
+        values = section.output_type.values(codes[section.name])
+    outputs = network.after.run(values.reshape(len(values), -1))
     return Evaluation(
-        integers=integers,
-        accumulators=accumulators,
-        codes=codes,
-        outputs=network.after.run(values),
+        integers=integers, accumulators=accumulators, codes=codes, outputs=outputs
     )

@@ -5,6 +5,7 @@
 """
 
 import hashlib
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +18,9 @@ from hwgq.compile.build_folder import check_integers
 from hwgq.compile.evaluate import FloatArray
 from hwgq.compile.graph import BIPOLAR, ElementType, IntArray
 from hwgq.compile.ladder import Climb
-from hwgq.compile.network import Network
+from hwgq.compile.network import Network, Shape
 from hwgq.compile.reference import Evaluation
+from hwgq.compile.streams import channels_first
 from hwgq.errors import DataError, MismatchError
 from hwgq.storage import read_npz
 
@@ -74,7 +76,7 @@ class Samples:
         for name, digests in self.digests.items():
             if name in self.host[:-1]:
                 continue
-            codes = found_codes[name]
+            codes = as_networks_do(found_codes[name])
             kept = self.levels[name].reshape(len(self.levels[name]), -1)
             climb.compare(name, kept, codes[: len(kept)])
             rest = codes[len(kept) :]
@@ -91,7 +93,8 @@ class Samples:
                 )
         if self.accumulators is not None:
             last = list(evaluation.codes)[-1]
-            climb.compare(last, self.accumulators, evaluation.accumulators[last])
+            sums = as_networks_do(evaluation.accumulators[last])
+            climb.compare(last, self.accumulators, sums)
         if self.logits is not None:
             climb.compare("output", self.logits, self._outputs(evaluation.outputs))
 
@@ -103,6 +106,11 @@ class Samples:
         error = np.abs(outputs - self.logits)
         near = error <= FLOAT_END_TOLERANCE * np.abs(self.logits).max(initial=0)
         return np.where(near, self.logits, outputs)
+
+
+def as_networks_do(frames: IntArray) -> IntArray:
+    """Lay frames of the device out as networks have them: flat, channels first."""
+    return channels_first(frames).reshape(len(frames), -1)
 
 
 def _digest(frame: IntArray) -> npt.NDArray[np.uint8]:
@@ -166,13 +174,13 @@ def _shapes(
     images = arrays.get("images")
     frames = 1 if images is None or not images.size else len(images)
     quantized = [s for s in network.sections if s.quantizer is not None]
-    last = network.sections[-1].channels
-    outputs = network.after.run(np.zeros((1, last)))
+    last = network.sections[-1]
+    outputs = network.after.run(np.zeros((1, math.prod(last.shape_out))))
     host = _host_quantizers(arrays, network)
     rows = (len(host) + len(quantized),)
     shapes = {
         "images": (frames, *network.input_shape),
-        "accumulators": (frames, last),
+        "accumulators": (frames, *_network_shape(last.shape)),
         "logits": (frames, *outputs.shape[1:]),
         **{f"witness/{k}": rows for k in ("layer", "elements", "ties")},
         **{f"sha256/{name}": (frames, 32) for name in host},
@@ -180,11 +188,17 @@ def _shapes(
     for section in quantized:
         name = section.name
         shapes[f"sha256/{name}"] = (frames, 32)
-        shapes[f"levels/{name}"] = (min(frames, KEPT_FRAMES), section.channels)
+        kept = _network_shape(section.shape_out)
+        shapes[f"levels/{name}"] = (min(frames, KEPT_FRAMES), *kept)
     if host:
-        entry = network.integers(np.zeros((1, *network.input_shape))).size
-        shapes[f"levels/{host[-1]}"] = (min(frames, KEPT_FRAMES), entry)
+        kept = _network_shape(network.shape)
+        shapes[f"levels/{host[-1]}"] = (min(frames, KEPT_FRAMES), *kept)
     return shapes
+
+
+def _network_shape(frame: Shape) -> Shape:
+    """Give the shape in a network of what is a frame of this shape on the device."""
+    return (frame[-1], *frame[:-1])
 
 
 def _by_layer(

@@ -86,5 +86,5 @@ class Stages:
 def random_integers(network: Network, frames: int) -> IntArray:
     """Draw integers that enter the device, shape (frames, elements)."""
     kind = network.input_type
-    size = (frames, network.elements)
+    size = (frames, *network.shape)
     return kind.values(np.random.default_rng(0).integers(kind.low, kind.high + 1, size))

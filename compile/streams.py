@@ -3,7 +3,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -99,3 +99,13 @@ class Stream:
     def width(self) -> int:
         """Wires of one transfer."""
         return self.beat * self.type.bits
+
+
+def channels_last(frames: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Turn images of shape (frames, channels, rows, columns) as streams have them."""
+    return np.moveaxis(frames, 1, -1)
+
+
+def channels_first(frames: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Turn a stream's images as networks have them; leave flat frames as they are."""
+    return np.moveaxis(frames, -1, 1)

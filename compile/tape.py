@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A network without branches as one list of nodes, with every constant beside it."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,7 +12,14 @@ from onnx import GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto
 from onnx.numpy_helper import to_array
 
 from hwgq.compile.evaluate import Float64, make_model
-from hwgq.compile.onnx_file import ACTIVATIONS, AFFINE, HOST, MONOTONE, RENAMING
+from hwgq.compile.onnx_file import (
+    ACTIVATIONS,
+    AFFINE,
+    HOST,
+    MONOTONE,
+    RENAMING,
+    WINDOWED,
+)
 from hwgq.compile.passes.normalize import attribute_values, opset_of
 from hwgq.errors import NetworkError, UnsupportedLayerError
 from hwgq.foreign import guarded
@@ -20,6 +28,7 @@ Array = npt.NDArray[Any]
 Shape = tuple[int, ...]
 
 _TWO_SIDED = frozenset({"Add", "Concat", "Div", "MatMul", "Mul", "Sub"})
+_IMAGE_RANK = 3  # of one frame
 _ELEMENT_TYPES: Mapping[int, str] = {
     TensorProto.UINT8: "UINT8",
     TensorProto.INT8: "INT8",
@@ -112,6 +121,21 @@ class Tape:
 
     def _shape(self, tensor: str) -> Shape:
         return np.shape(self._tensors[tensor])
+
+    @property
+    def has_images(self) -> bool:
+        """Whether anything moves a window over images, so that pixels count."""
+        return any(node.op_type in WINDOWED for node in self.path)
+
+    def frame(self, shape: Shape) -> Shape:
+        """Give the shape that a tensor's frame of `shape` has on the device.
+
+        Images, (channels, rows, columns), are laid out as (rows, columns, channels);
+        everything else is flat.
+        """
+        if self.has_images and len(shape) == _IMAGE_RANK:
+            return (*shape[1:], shape[0])
+        return (math.prod(shape),)
 
     def data(self, node: NodeProto) -> str:
         """Name the tensor that flows into a node of the path."""

@@ -68,12 +68,14 @@ def testify(
     network, evaluation
         The recorded network, and what it computes.
     found
-        The witness's codes of each quantized section, shape (frames, channels).
+        The witness's codes of each section that emits some, shape (frames, *shape).
     """
-    quantized = [s for s in network.sections if s.quantizer is not None]
-    for section, codes in zip(quantized, found, strict=True):
-        expected = evaluation.codes[section.name]
-        low, high = excusable(section, evaluation.accumulators[section.name])
+    emitting = [s for s in network.sections if s.output is not None]
+    for section, codes in zip(emitting, found, strict=True):
+        expected = low = high = evaluation.codes[section.name]
+        if section.quantizer is not None:
+            ends = excusable(section, evaluation.accumulators[section.name])
+            low, high = map(section.pooled, ends)
         wrong = np.argwhere((codes != expected) & ((codes < low) | (codes > high)))
         yield Testimony(
             layer=section.name,
@@ -122,13 +124,17 @@ def excusable(section: Section, accumulators: IntArray) -> tuple[IntArray, IntAr
 def error_bound(section: Section, accumulators: IntArray) -> FloatArray:
     """Bound the float32 error of a section's affine chain, shape of `accumulators`."""
     assert section.head is not None
-    columns = section.dot.signs.shape[1] if section.dot else 1
-    largest = max(
+    columns, heaviest = 1, 1
+    if section.dot is not None:
+        columns = section.dot.weights.shape[1]
+        heaviest = int(np.abs(section.dot.weights).max(initial=1))
+    largest = heaviest * max(
         abs(int(section.input_type.values(np.asarray(c))))
         for c in (section.input_type.low, section.input_type.high)
     )
     summands = np.maximum(np.abs(accumulators), columns * largest)
-    magnitudes = magnitude_chain(section.head).run(summands).reshape(summands.shape)
+    pixels = summands.reshape(-1, section.channels)
+    magnitudes = magnitude_chain(section.head).run(pixels).reshape(summands.shape)
     nodes = len(section.head.model.graph.node)
     roundings = columns + _ROUNDINGS_A_NODE * (nodes + 2)
     bound: FloatArray = roundings * UNIT / (1 - roundings * UNIT) * magnitudes

@@ -6,34 +6,39 @@ what each computes. The two meet by the numbers in the tensors' names, and FINN'
 weights must be the recorded ones, up to the rows whose sign was turned.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Sequence
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from onnx import NodeProto
 from qonnx.core.modelwrapper import ModelWrapper
 
-from hwgq.compile.finn_graph import threshold_name, weight_name
+from hwgq.compile.finn_graph import weight_name
+from hwgq.compile.finn_layers import REMEDY, finn_layers
 from hwgq.compile.graph import (
     ElementType,
     Graph,
     Layer,
     Mvau,
+    Pool,
+    SlidingWindow,
     Stream,
+    SumPool,
     Thresholding,
+    Vvau,
+    Window,
     tensor_key,
 )
-from hwgq.compile.network import Network, Section
+from hwgq.compile.network import Dot, Network, Section, Shape
 from hwgq.compile.passes.exact_thresholds import (
-    IntegerThresholds,
     accumulator_bounds,
     exact_thresholds,
 )
 from hwgq.errors import UnsupportedLayerError
 
 INPUT = "input"
-_HARDWARE = "finn.custom_op.fpgadataflow"
-_REMEDY = "FINN did not streamline this network as expected; please report it"
 
 
 def cross_border(model: ModelWrapper, network: Network) -> Graph:
@@ -57,121 +62,152 @@ def cross_border(model: ModelWrapper, network: Network) -> Graph:
         If FINN left a float node among the layers, lost one or doubled it, or has
         other weights than the network.
     """
-    numbers = [_section_number(model, node, network) for node in _hardware(model)]
-    if numbers != list(range(len(network.sections))):
-        raise UnsupportedLayerError(
-            "border",
-            f"FINN's layers stand for the sections {numbers} of"
-            f" {len(network.sections)}",
-            _REMEDY,
-        )
-    entry = Stream(name=INPUT, shape=(network.elements,), type=network.input_type)
-    streams = {INPUT: entry}
-    layers: list[Layer] = []
-    tensors: dict[str, np.ndarray[tuple[int, ...], np.dtype[np.generic]]] = {}
-    source = INPUT
-    for node, section in zip(_hardware(model), network.sections, strict=True):
-        exact = exact_thresholds(section) if section.quantizer else None
-        layer, arrays = _layer(section, source, exact)
-        if section.dot is not None:
-            _check_weights(model, node, section)
-        layers.append(layer)
-        tensors.update(arrays)
-        streams[section.name] = _output_stream(section)
-        source = section.name
-    return Graph(
-        layers=tuple(layers),
-        streams=MappingProxyType(streams),
-        input=INPUT,
-        output=source,
-        tensors=MappingProxyType(tensors),
-    )
-
-
-def _hardware(model: ModelWrapper) -> Iterator[NodeProto]:
-    """Go through FINN's hardware layers; nothing else may stand before the last."""
-    nodes = list(model.graph.node)
-    last = max((i for i, n in enumerate(nodes) if n.domain == _HARDWARE), default=-1)
-    for node in nodes[: last + 1]:
-        if node.domain != _HARDWARE:
-            raise UnsupportedLayerError(
-                node.name, f"({node.op_type}) is left between hardware layers", _REMEDY
-            )
-        yield node
-
-
-def _section_number(model: ModelWrapper, node: NodeProto, network: Network) -> int:
-    """Find by its tensors' names which section a hardware layer stands for."""
+    groups = finn_layers(model, network)
+    writer = _Writer(network)
     for number, section in enumerate(network.sections):
-        names = {weight_name(number)} if section.dot else set()
-        names |= {threshold_name(number)} if section.quantizer else set()
-        if names == set(node.input[1:]):
-            return number
-    raise UnsupportedLayerError(
-        node.name, f"reads {list(node.input[1:])}, which no layer has", _REMEDY
-    )
+        if section.dot is not None:
+            _check_weights(model, groups[number], section, number)
+        writer.section(section)
+    return writer.graph()
 
 
-def _check_weights(model: ModelWrapper, node: NodeProto, section: Section) -> None:
+class _Writer:
+    """Collects layers, each of which reads what the one before it wrote."""
+
+    def __init__(self, network: Network) -> None:
+        entry = Stream(name=INPUT, shape=network.shape, type=network.input_type)
+        self.source = entry
+        self.streams = {INPUT: entry}
+        self.layers: list[Layer] = []
+        self.tensors: dict[str, npt.NDArray[np.generic]] = {}
+
+    def graph(self) -> Graph:
+        """Make the graph of what was written."""
+        return Graph(
+            layers=tuple(self.layers),
+            streams=MappingProxyType(self.streams),
+            input=INPUT,
+            output=self.source.name,
+            tensors=MappingProxyType(self.tensors),
+        )
+
+    def section(self, section: Section) -> None:
+        """Write a section's layers."""
+        inner = section.name if section.pool is None else section.unpooled
+        if section.dot is not None:
+            self._product(section, section.dot, inner)
+        elif section.quantizer is not None:
+            self._thresholding(section, inner)
+        elif section.sums:
+            pooling = SumPool(
+                **self._ends(section.name, section.name),
+                channels=section.channels,
+                pixels=section.shape_in[0] * section.shape_in[1],
+            )
+            self._write(pooling, section.shape, section.output_type)
+        if section.pool is not None:
+            self._pool(section, section.pool)
+
+    def _product(self, section: Section, dot: Dot, output: str) -> None:
+        window = dot.window
+        if dot.depthwise and window is not None:
+            self._window(f"{section.name}.window", window, grouped=True)
+        elif window is not None and not (window.whole or window.pointwise):
+            self._window(f"{section.name}.window", window)
+        exact = exact_thresholds(section) if section.quantizer else None
+        weights = dot.weights
+        low, high = accumulator_bounds(section)
+        thresholds = None
+        if exact is not None:
+            turned = exact.flipped
+            weights = np.where(turned[:, np.newaxis], -weights, weights)
+            low, high = np.where(turned, -high, low), np.where(turned, -low, high)
+            thresholds = self._keep(exact.thresholds)
+        stored = weights > 0 if dot.bits == 1 else weights
+        common: dict[str, Any] = {
+            **self._ends(section.name, output),
+            "weights": self._keep(stored),
+            "weight_bits": _bits(weights, dot.bits),
+            "thresholds": thresholds,
+            "accumulator": ElementType.signed(int(low.min()), int(high.max())),
+        }
+        rows, columns = weights.shape
+        product: Layer = Mvau(**common, rows=rows, columns=columns)
+        if dot.depthwise:
+            product = Vvau(**common, channels=rows, taps=columns)
+        kind = section.output_type
+        if thresholds is None:
+            kind = ElementType.signed(int(low.min()), int(high.max()))
+        self._write(product, section.shape, kind)
+
+    def _thresholding(self, section: Section, output: str) -> None:
+        codes = section.input_type.codes(exact_thresholds(section).thresholds)
+        if np.all(codes == codes[0]):
+            codes = codes[:1]
+        thresholding = Thresholding(
+            **self._ends(section.name, output),
+            channels=len(codes),
+            thresholds=self._keep(codes),
+        )
+        self._write(thresholding, section.shape, section.output_type)
+
+    def _pool(self, section: Section, window: Window) -> None:
+        # The pool-only section is a layer of its own name.
+        name = section.name if section.quantizer is None else f"{section.name}.pool"
+        self._window(f"{section.name}.pool.window", window, grouped=True)
+        pool = Pool(
+            **self._ends(name, section.name),
+            channels=section.channels,
+            taps=window.taps,
+            flips=None if section.minimum is None else self._keep(section.minimum),
+        )
+        self._write(pool, section.shape_out, section.output_type)
+
+    def _window(self, name: str, window: Window, *, grouped: bool = False) -> None:
+        kind = self.source.type
+        layer = SlidingWindow(
+            **self._ends(name, name),
+            window=window,
+            channels=self.source.shape[-1],
+            # A pooling takes no notice of what is padded: it is the least code.
+            pad_code=0 if grouped else int(kind.codes(np.asarray(0))),
+            grouped=grouped,
+        )
+        self._write(layer, layer.shape_out, kind)
+
+    def _ends(self, name: str, output: str) -> dict[str, Any]:
+        return {"name": name, "inputs": (self.source.name,), "outputs": (output,)}
+
+    def _write(self, layer: Layer, shape: Shape, kind: ElementType) -> None:
+        self.layers.append(layer)
+        self.source = Stream(name=layer.outputs[0], shape=shape, type=kind)
+        self.streams[self.source.name] = self.source
+
+    def _keep(self, array: npt.NDArray[np.generic]) -> str:
+        key = tensor_key(array)
+        self.tensors[key] = array
+        return key
+
+
+def _bits(weights: npt.NDArray[np.int64], bits: int) -> int:
+    """Give the bits of weights some of which may have been negated."""
+    if bits == 1:
+        return 1
+    return max(2, ElementType.signed(int(weights.min()), int(weights.max())).bits)
+
+
+def _check_weights(
+    model: ModelWrapper, nodes: Sequence[NodeProto], section: Section, number: int
+) -> None:
+    name = weight_name(number)
+    found = np.asarray(model.get_initializer(name))
     assert section.dot is not None
-    theirs = np.asarray(model.get_initializer(node.input[1])).T
-    ours = np.where(section.dot.signs, 1, -1)
+    ours = section.dot.weights
+    # A depthwise layer's weights are (channels, 1, rows, columns).
+    theirs = found.reshape(ours.shape) if section.dot.depthwise else found.T
     same, turned = (theirs == ours).all(axis=1), (theirs == -ours).all(axis=1)
     if not np.all(same | turned):
         row = int(np.flatnonzero(~(same | turned))[0])
         raise UnsupportedLayerError(
-            section.name, f"has other weights in FINN's graph, row {row}", _REMEDY
+            section.name, f"has other weights in FINN's graph, row {row}", REMEDY
         )
-
-
-def _output_stream(section: Section) -> Stream:
-    if section.quantizer is None:
-        low, high = accumulator_bounds(section)
-        kind = ElementType.signed(int(low.min()), int(high.max()))
-    else:
-        kind = section.quantizer.type
-    return Stream(name=section.name, shape=(section.channels,), type=kind)
-
-
-def _layer(
-    section: Section, source: str, exact: IntegerThresholds | None
-) -> tuple[Layer, Mapping[str, np.ndarray[tuple[int, ...], np.dtype[np.generic]]]]:
-    if section.dot is None:
-        assert exact is not None
-        codes = section.input_type.codes(exact.thresholds)
-        if np.all(codes == codes[0]):
-            codes = codes[:1]
-        key = tensor_key(codes)
-        thresholding = Thresholding(
-            name=section.name,
-            inputs=(source,),
-            outputs=(section.name,),
-            channels=len(codes),
-            thresholds=key,
-        )
-        return thresholding, {key: codes}
-    signs = section.dot.signs
-    low, high = accumulator_bounds(section)
-    arrays: dict[str, np.ndarray[tuple[int, ...], np.dtype[np.generic]]] = {}
-    thresholds = None
-    if exact is not None:
-        signs = signs ^ exact.flipped[:, np.newaxis]
-        low, high = (
-            np.where(exact.flipped, -high, low),
-            np.where(exact.flipped, -low, high),
-        )
-        thresholds = tensor_key(exact.thresholds)
-        arrays[thresholds] = exact.thresholds
-    weights = tensor_key(signs)
-    arrays[weights] = signs
-    mvau = Mvau(
-        name=section.name,
-        inputs=(source,),
-        outputs=(section.name,),
-        rows=signs.shape[0],
-        columns=signs.shape[1],
-        weights=weights,
-        thresholds=thresholds,
-        accumulator=ElementType.signed(int(low.min()), int(high.max())),
-    )
-    return mvau, arrays

@@ -21,8 +21,9 @@ class IntegerThresholds:
     Parameters
     ----------
     thresholds
-        int64 of shape (channels, steps): the code is how many of its row the (flipped)
-        accumulator reaches. "Never" lies one step above the largest accumulator.
+        int64 of shape (channels, steps): the code, as it is before a pooling, is how
+        many of its row the (flipped) accumulator reaches. "Never" lies one step above
+        the largest accumulator.
     flipped
         Channels, shape (channels,), whose accumulator must be negated first, because
         their chain decreases.
@@ -35,17 +36,15 @@ class IntegerThresholds:
 def accumulator_bounds(section: Section) -> tuple[IntArray, IntArray]:
     """Give the smallest and largest accumulator of each channel."""
     kind = section.input_type
+    if section.dot is not None:
+        return section.dot.bounds(kind)
     low, high = (int(kind.values(np.asarray(c))) for c in (kind.low, kind.high))
-    if section.dot is None:
-        return np.full(section.channels, low), np.full(section.channels, high)
-    positive = section.dot.signs.sum(axis=1).astype(np.int64)
-    negative = section.dot.signs.shape[1] - positive
-    return positive * low - negative * high, positive * high - negative * low
+    return np.full(section.channels, low), np.full(section.channels, high)
 
 
 def decreasing(section: Section) -> BoolArray:
     """Tell of which channels the code falls while the accumulator rises."""
-    low, high = section.codes(np.stack(accumulator_bounds(section)))
+    low, high = section.inner_codes(np.stack(accumulator_bounds(section)))
     return np.asarray(high < low)
 
 
@@ -70,7 +69,7 @@ def exact_thresholds(section: Section) -> IntegerThresholds:
     step = section.input_type.step
     start = np.where(flipped, high, low)
     stride = np.where(flipped, -step, step)
-    levels = np.arange(1, section.quantizer.steps + 1)[:, np.newaxis]
+    levels = np.arange(1, section.steps + 1)[:, np.newaxis]
     # `first` is the number of strides after which a level is reached; one more than
     # there are says never.
     strides = (high - low) // step
@@ -79,7 +78,7 @@ def exact_thresholds(section: Section) -> IntegerThresholds:
     while np.any(first < beyond):
         middle = (first + beyond) // 2
         accumulators = start + stride * np.minimum(middle, strides)
-        reached = (section.codes(accumulators) >= levels) & (middle <= strides)
+        reached = (section.inner_codes(accumulators) >= levels) & (middle <= strides)
         open_ = first < beyond
         beyond = np.where(open_ & reached, middle, beyond)
         first = np.where(open_ & ~reached, middle + 1, first)

@@ -5,6 +5,8 @@ The result computes, node by node, what the network as handed in computes: a pro
 stays a product and a division a division, because each rounds in its own way.
 """
 
+import itertools
+import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -15,6 +17,7 @@ from onnx.numpy_helper import from_array, to_array
 
 from hwgq.compile.evaluate import ROUNDING_MODES
 from hwgq.compile.onnx_file import INT_QUANT, QONNX_ALIASES, QONNX_DOMAIN
+from hwgq.compile.onnx_schema import infer_shapes
 from hwgq.errors import NetworkError, UnsupportedLayerError, shorten
 
 # As QONNX's documents have them; its executor knows none of the first two.
@@ -23,6 +26,9 @@ _QONNX_DEFAULTS: Mapping[str, Mapping[str, Any]] = {
     "MultiThreshold": {"out_scale": 1.0, "out_bias": 0.0, "data_layout": ""},
     "Quant": {"signed": 1, "narrow": 0, "rounding_mode": "ROUND"},
 }
+_MEAN = "GlobalAveragePool"
+_AXES_ARE_AN_INPUT = 13  # of ReduceSum, from this opset on
+PARTS = ("window", "unpooled", "pool", "pool.window")
 _FLOATS = (TensorProto.FLOAT, TensorProto.DOUBLE)
 
 
@@ -44,6 +50,7 @@ def normalize(model: ModelProto) -> ModelProto:
     result = ModelProto()
     result.CopyFrom(model)
     _normalize_domains(result)
+    _split_averages(result)
     nodes = [n for node in result.graph.node for n in _rewrite(node, result.graph)]
     nodes = _drop_pass_through(nodes, result.graph)
     nodes = _drop_unused(nodes, result.graph)
@@ -149,8 +156,79 @@ def _gemm_to_matmul(node: NodeProto, graph: GraphProto) -> Iterator[NodeProto]:
         left = output
 
 
+def _bias_to_add(node: NodeProto, graph: GraphProto) -> Iterator[NodeProto]:
+    """Split a convolution's bias off, one number a channel."""
+    if len(node.input) < 3 or not node.input[2]:
+        yield node
+        return
+    bias, output, dot = node.input[2], node.output[0], f"{node.output[0]}.dot"
+    shaped, key = f"{output}.bias", f"{output}.bias.shape"
+    shape = np.asarray([1, -1, *(1,) * _spatial(node, graph)], np.int64)
+    graph.initializer.append(from_array(shape, key))
+    yield onnx.helper.make_node("Reshape", [bias, key], [shaped], shaped)
+    conv = NodeProto()
+    conv.CopyFrom(node)
+    del conv.input[2]
+    conv.output[0] = dot
+    yield conv
+    yield onnx.helper.make_node("Add", [dot, shaped], [output], f"{node.name}.bias")
+
+
+def _spatial(node: NodeProto, graph: GraphProto) -> int:
+    """Count the dimensions over which a convolution moves."""
+    kernel = attribute_values(node).get("kernel_shape")
+    if isinstance(kernel, list):
+        return len(kernel)
+    sizes = (len(t.dims) for t in graph.initializer if t.name == node.input[1])
+    return next(sizes, 4) - 2
+
+
+def _split_averages(model: ModelProto) -> None:
+    """Split means over all pixels into their sum and a division by their number."""
+    graph = model.graph
+    if not any(node.op_type == _MEAN for node in graph.node):
+        return
+    sizes = infer_shapes(model, "network")
+    sizes |= {
+        v.name: [d.dim_value for d in v.type.tensor_type.shape.dim] for v in graph.input
+    }
+    nodes: list[NodeProto] = []
+    for node in graph.node:
+        split = node.op_type == _MEAN
+        nodes += _sum_and_count(node, model, sizes) if split else [node]
+    del graph.node[:]
+    graph.node.extend(nodes)
+
+
+def _sum_and_count(
+    node: NodeProto, model: ModelProto, sizes: Mapping[str, list[int]]
+) -> list[NodeProto]:
+    pixels = sizes.get(node.input[0], [])[2:]
+    if len(pixels) != 2 or 0 in pixels:
+        raise UnsupportedLayerError(
+            node.name, f"averages over the sizes {pixels}", "Average fixed-size images"
+        )
+    output = node.output[0]
+    summed, axes, count = (f"{output}.{part}" for part in ("sum", "axes", "pixels"))
+    number = np.asarray(math.prod(pixels), np.float32)
+    model.graph.initializer.append(from_array(number, count))
+    name = node.name or output
+    if opset_of(model) < _AXES_ARE_AN_INPUT:
+        attributes: dict[str, Any] = {"axes": [2, 3]}
+        inputs = [node.input[0]]
+    else:
+        model.graph.initializer.append(from_array(np.asarray([2, 3], np.int64), axes))
+        attributes, inputs = {}, [node.input[0], axes]
+    make = onnx.helper.make_node
+    return [
+        make("ReduceSum", inputs, [summed], name, **attributes),
+        make("Div", [summed, count], [output], f"{name}.mean"),
+    ]
+
+
 _REWRITES: dict[str, Callable[[NodeProto, GraphProto], Iterator[NodeProto]]] = {
     "Constant": _constant_to_initializer,
+    "Conv": _bias_to_add,
     "Gemm": _gemm_to_matmul,
 }
 
@@ -251,12 +329,14 @@ def _check_spacing(nodes: list[NodeProto]) -> None:
 
 
 def _name_nodes(nodes: list[NodeProto]) -> None:
-    seen = {"input"}  # what the border calls the device's input
+    taken = {"input"}  # what the border calls the device's input
     for node in nodes:
-        name = base = shorten(node.name or node.output[0])
-        count = 1
-        while name in seen:
-            count += 1
-            name = f"{base}#{count}"
-        seen.add(name)
+        base = shorten(node.name or node.output[0])
+        numbered = (f"{base}#{count}" for count in itertools.count(2))
+        for name in itertools.chain([base], numbered):
+            # Parts of a layer get names of their own, see the border.
+            wanted = {name, *(f"{name}.{part}" for part in PARTS)}
+            if taken.isdisjoint(wanted):
+                break
+        taken |= wanted
         node.name = name

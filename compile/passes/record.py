@@ -6,10 +6,11 @@ every quantizer. What stands before the first or after the last of them is float
 stays on the host; in between, each piece becomes a section of the device.
 """
 
+import functools
 import itertools
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from onnx import NodeProto
@@ -17,30 +18,58 @@ from onnx import NodeProto
 from hwgq.compile.chains import (
     check_monotone,
     column_order,
-    from_integers,
-    from_reals,
+    frame_chain,
+    pixel_chain,
+    pixel_shape,
+    real_pixel_chain,
 )
 from hwgq.compile.evaluate import Float64
-from hwgq.compile.network import Dot, Integers, Network, Section
-from hwgq.compile.onnx_file import ACTIVATIONS, AFFINE, MONOTONE, RENAMING
-from hwgq.compile.passes.exact_thresholds import decreasing
+from hwgq.compile.network import BoolArray, Dot, Integers, Network, Section
+from hwgq.compile.onnx_file import (
+    ACTIVATIONS,
+    AFFINE,
+    DOTS,
+    LAYOUT,
+    MONOTONE,
+    RENAMING,
+    SUM,
+    WINDOWED,
+)
+from hwgq.compile.passes.exact_thresholds import accumulator_bounds, decreasing
+from hwgq.compile.passes.normalize import attribute_values
 from hwgq.compile.quantizers import integer_output, parse_quantizer
-from hwgq.compile.tape import Tape
-from hwgq.compile.weights import REMEDY, binary_weights, weight_kind
+from hwgq.compile.read_window import read_window
+from hwgq.compile.streams import ElementType
+from hwgq.compile.tape import Shape, Tape
+from hwgq.compile.weights import REMEDY, low_bit_weights, weight_kind
+from hwgq.compile.window import Window
 from hwgq.errors import NetworkError, UnsupportedLayerError
 
 _GLUE = AFFINE | MONOTONE | RENAMING | {"Transpose"}
+_POOLS = WINDOWED - {"Conv"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Piece:
-    """Nodes from one tensor of integers to the next."""
+    """Nodes from one tensor of integers to the next.
+
+    Those of `behind` stand between the dot product and the quantizer, the first `ahead`
+    of them before the pooling. Without a dot product, `behind` reads the integers.
+    """
 
     source: Integers
-    before: tuple[NodeProto, ...]
-    matmul: NodeProto | None
-    behind: tuple[NodeProto, ...]
-    quantizer: NodeProto | None
+    before: tuple[NodeProto, ...] = ()
+    dot: NodeProto | None = None
+    behind: tuple[NodeProto, ...] = ()
+    ahead: int = 0
+    pool: NodeProto | None = None
+    quantizer: NodeProto | None = None
+
+    @property
+    def nodes(self) -> tuple[NodeProto, ...]:
+        """All nodes, in no other order than that the first and last are those."""
+        middle = (self.dot, *self.behind, self.pool, self.quantizer)
+        return (*self.before, *(node for node in middle if node is not None))
 
 
 def record(tape: Tape, declared: Integers | None) -> Network:
@@ -68,8 +97,6 @@ def record(tape: Tape, declared: Integers | None) -> Network:
     start = _start_of_device(tape, declared)
     end = _end_of_device(tape, start)
     pieces = list(_cut(tape, _source(tape, declared, start), tape.path[start:end]))
-    if pieces[-1].quantizer is None and pieces[-1].matmul is None:
-        pieces.pop()  # glue behind the last quantizer: the host's
     return Network(
         input_shape=tape.input_shape,
         declared=declared,
@@ -89,8 +116,8 @@ def _source(tape: Tape, declared: Integers | None, start: int) -> Integers:
     return parse_quantizer(tape.path[start - 1], tape.constants).output
 
 
-def _is_binary(tape: Tape, node: NodeProto) -> bool:
-    return node.op_type == "MatMul" and binary_weights(tape, node) is not None
+def _is_low_bit(tape: Tape, node: NodeProto) -> bool:
+    return node.op_type in DOTS and low_bit_weights(tape, node) is not None
 
 
 def _start_of_device(tape: Tape, declared: Integers | None) -> int:
@@ -105,7 +132,7 @@ def _start_of_device(tape: Tape, declared: Integers | None) -> int:
     if not starts:
         raise UnsupportedLayerError(
             tape.path[layer].name,
-            "has 1-bit weights but reads a float input that no quantizer made",
+            "has low-bit weights but reads a float input that no quantizer made",
             "Declare the input, as by --input-type UINT8 --input-scale 1/255, or"
             " put a quantizer before it",
         )
@@ -116,9 +143,9 @@ def _start_of_device(tape: Tape, declared: Integers | None) -> int:
 
 
 def _first_layer(tape: Tape) -> int:
-    """Find the first product with 1-bit weights."""
+    """Find the first product with low-bit weights."""
     for position, node in enumerate(tape.path):
-        if _is_binary(tape, node):
+        if _is_low_bit(tape, node):
             return position
     if not any(node.op_type in ACTIVATIONS for node in tape.path):
         raise NetworkError(
@@ -126,11 +153,11 @@ def _first_layer(tape: Tape) -> int:
             "has no quantizer of activations",
             "Quantize activations by Quant, BipolarQuant or MultiThreshold",
         )
-    products = [n for n in tape.path if n.op_type == "MatMul"]
+    products = [n for n in tape.path if n.op_type in DOTS]
     kinds = ", ".join(f"{n.name} has {weight_kind(tape, n)} weights" for n in products)
     raise NetworkError(
         "network",
-        f"has no layer with 1-bit weights ({kinds or 'and no other'})",
+        f"has no layer with low-bit weights ({kinds or 'and no other'})",
         REMEDY,
     )
 
@@ -141,11 +168,7 @@ def _maps(tape: Tape, declared: Integers | None, start: int, end: int) -> bool:
     if any(n.op_type not in _GLUE or n.op_type == "Transpose" for n in glue):
         return False
     piece = _Piece(
-        source=_source(tape, declared, start),
-        before=tuple(glue),
-        matmul=None,
-        behind=(),
-        quantizer=quantizer,
+        source=_source(tape, declared, start), behind=tuple(glue), quantizer=quantizer
     )
     return not decreasing(_section(tape, piece)).any()
 
@@ -154,116 +177,248 @@ def _end_of_device(tape: Tape, start: int) -> int:
     """Find the first node that only a host can compute."""
     culprit: tuple[int, NodeProto] | None = None
     for position, node in enumerate(tape.path[start:], start):
-        binary = _is_binary(tape, node)
-        if binary and culprit is not None:
+        low_bit = _is_low_bit(tape, node)
+        if low_bit and culprit is not None:
             raise _in_the_way(tape, culprit[1])
-        if not binary and node.op_type not in _GLUE | ACTIVATIONS and culprit is None:
+        known = low_bit or node.op_type in _GLUE | ACTIVATIONS | _POOLS
+        if not known and culprit is None:
             culprit = position, node
     return culprit[0] if culprit else len(tape.path)
 
 
 def _in_the_way(tape: Tape, node: NodeProto) -> UnsupportedLayerError:
-    if node.op_type != "MatMul":
+    if node.op_type not in DOTS:
         return UnsupportedLayerError(
             node.name,
-            f"({node.op_type}) is float, and 1-bit layers follow it",
+            f"({node.op_type}) is float, and low-bit layers follow it",
             "Move it to an end of the network, where the host computes it",
         )
     kind = weight_kind(tape, node)
     remedy = f"{REMEDY}; only the first and the last layer can stay on the host"
     return UnsupportedLayerError(
-        node.name, f"has {kind} weights, and stands between 1-bit layers", remedy
+        node.name, f"has {kind} weights, and stands between low-bit layers", remedy
     )
 
 
 def _cut(tape: Tape, source: Integers, nodes: Sequence[NodeProto]) -> Iterator[_Piece]:
-    """Cut the device's nodes behind every quantizer; the last piece may have none."""
-    matmul: NodeProto | None = None
-    before: list[NodeProto] = []
-    behind: list[NodeProto] = []
+    """Cut the device's nodes behind every quantizer and every pooling of levels.
+
+    What stands behind the last of them, or of the dot products, is the host's.
+    """
+    piece = _Piece(source=source)
     for node in nodes:
-        if node.op_type == "MatMul" and matmul is not None:
+        if node.op_type in DOTS:
+            if piece.dot is not None:
+                raise UnsupportedLayerError(
+                    node.name,
+                    f"reads what {piece.dot.name} computed, with no quantizer between",
+                    "Put a Quant, BipolarQuant or MultiThreshold before it",
+                )
+            piece = replace(piece, before=piece.behind, dot=node, behind=())
+        elif node.op_type in ACTIVATIONS:
+            yield replace(piece, quantizer=node)
+            piece = _Piece(source=parse_quantizer(node, tape.constants).output)
+        elif node.op_type not in _POOLS:
+            piece = replace(piece, behind=(*piece.behind, node))
+        elif piece.dot is None:
+            pooling = replace(_scaled(tape, piece, node), behind=(), pool=node)
+            yield pooling
+            piece = _Piece(source=_pooled(tape, pooling.source, node))
+        elif piece.pool is None and node.op_type != SUM:
+            piece = replace(piece, pool=node, ahead=len(piece.behind))
+        elif _goes_on(tape, nodes, node):
             raise UnsupportedLayerError(
                 node.name,
-                f"reads what {matmul.name} computed, with no quantizer between",
+                f"({node.op_type}) reads a layer's dot products, or pools again",
                 "Put a Quant, BipolarQuant or MultiThreshold before it",
             )
-        if node.op_type == "MatMul":
-            matmul = node
-        elif node.op_type in ACTIVATIONS:
-            yield _Piece(
-                source=source,
-                before=tuple(before),
-                matmul=matmul,
-                behind=tuple(behind),
-                quantizer=node,
-            )
-            source = parse_quantizer(node, tape.constants).output
-            matmul, before, behind = None, [], []
         else:
-            (before if matmul is None else behind).append(node)
-    yield _Piece(
-        source=source,
-        before=tuple(before),
-        matmul=matmul,
-        behind=tuple(behind),
-        quantizer=None,
+            break
+    if piece.dot is not None:
+        yield replace(piece, behind=(), pool=None)
+
+
+def _goes_on(tape: Tape, nodes: Sequence[NodeProto], node: NodeProto) -> bool:
+    """Tell whether a layer of the device follows a node."""
+    position = [n.name for n in nodes].index(node.name)
+    behind = nodes[position:]
+    return any(n.op_type in ACTIVATIONS or _is_low_bit(tape, n) for n in behind)
+
+
+def _scaled(tape: Tape, piece: _Piece, pool: NodeProto) -> _Piece:
+    """Take the scales between integers and a pooling of them into their meaning."""
+    source = piece.source
+    for node in piece.behind:
+        value = None
+        if node.op_type == "Mul":
+            value = np.asarray(tape.operand(node)[0]).reshape(-1)
+        if value is None or np.any(value != value[:1]) or not value[0] > 0:
+            raise UnsupportedLayerError(
+                pool.name,
+                f"({pool.op_type}) pools behind {node.name} ({node.op_type})",
+                "Pool right behind the quantizer",
+            )
+        source = replace(source, step=source.step * float(value[0]))
+    return replace(piece, source=source)
+
+
+def _pooled(tape: Tape, source: Integers, node: NodeProto) -> Integers:
+    """Say what integers mean behind a pooling of them."""
+    if node.op_type != SUM:
+        return source
+    shape = tape.shape(node)
+    _check_sum(tape, node, shape)
+    pixels = math.prod(shape[1:])
+    kind = source.type
+    total = ElementType.unsigned(
+        kind.high * pixels, step=kind.step, offset=kind.offset * pixels
     )
+    return replace(source, type=total, bias=source.bias * pixels)
+
+
+def _check_sum(tape: Tape, node: NodeProto, shape: Shape) -> None:
+    """Refuse sums over anything but all pixels of images."""
+    values = attribute_values(node)
+    axes = values.get("axes")
+    if len(node.input) > 1 and node.input[1]:
+        axes = tape.constants[node.input[1]].tolist()
+    rank = len(shape) + 1
+    over = sorted(int(a) % rank for a in axes) if isinstance(axes, list) else None
+    if over != [2, 3] or not values.get("keepdims", 1):
+        raise UnsupportedLayerError(
+            node.name,
+            f"adds up over the dimensions {axes}",
+            "Use a GlobalAveragePool of images",
+        )
 
 
 def _section(tape: Tape, piece: _Piece) -> Section:
-    dot = None if piece.matmul is None else _dot(tape, piece, piece.matmul)
+    shape_in = tape.frame(tape.shape(piece.nodes[0]))
+    kind = piece.source.type
+    if piece.dot is None and piece.quantizer is None:
+        assert piece.pool is not None
+        sums = piece.pool.op_type == SUM
+        return Section(
+            name=piece.pool.name,
+            input_type=kind,
+            shape_in=shape_in,
+            shape=shape_in[-1:] if sums else shape_in,
+            pool=None if sums else read_window(tape, piece.pool),
+            sums=sums,
+            output=_pooled(tape, piece.source, piece.pool),
+        )
+    dot = None if piece.dot is None else _dot(tape, piece, piece.dot)
+    shape = shape_in
+    if piece.dot is not None:
+        shape = tape.frame(tape.output_shape(piece.dot))
     if piece.quantizer is None:
-        assert piece.matmul is not None
         assert dot is not None
         return Section(
-            name=dot.name,
-            input_type=piece.source.type,
-            channels=len(dot.signs),
-            dot=dot,
+            name=dot.name, input_type=kind, shape_in=shape_in, shape=shape, dot=dot
         )
-    glue = piece.before if piece.matmul is None else piece.behind
+    glue = piece.behind
     for node in glue:
         check_monotone(tape, node)
-    shape = tape.shape((*glue, piece.quantizer)[0])
     affine = sum(
         1 for _ in itertools.takewhile(lambda n: n.op_type not in MONOTONE, glue)
     )
-    tail = glue[affine:]
-    middle = tape.shape((*glue, piece.quantizer)[affine])
-    quantizer = parse_quantizer(piece.quantizer, tape.constants)
-    return Section(
-        name=piece.quantizer.name,
-        input_type=piece.source.type,
-        channels=math.prod(shape),
-        dot=dot,
-        head=from_integers(
-            tape,
-            glue[:affine],
-            shape,
-            source=piece.source,
-            before=piece.before,
-            dot=dot,
-        ),
-        tail=from_reals(tape, tail, middle) if tail else None,
-        quantizer=quantizer.per_element(tape.shape(piece.quantizer)),
+    make_chain = functools.partial(
+        pixel_chain, tape, source=piece.source, before=piece.before, dot=dot
     )
+    tail = glue[affine:]
+    quantizer = parse_quantizer(piece.quantizer, tape.constants)
+    section = Section(
+        name=piece.quantizer.name,
+        output=quantizer.output,
+        input_type=kind,
+        shape_in=shape_in,
+        shape=shape,
+        dot=dot,
+        head=make_chain(glue[:affine], channels=shape[-1]),
+        tail=real_pixel_chain(tape, tail, shape[-1]) if tail else None,
+        quantizer=quantizer.per_element(
+            pixel_shape(tape, piece.quantizer, shape[-1]),
+        ),
+    )
+    if piece.pool is None:
+        return section
+    section = replace(section, pool=read_window(tape, piece.pool))
+    ahead = make_chain(glue[: piece.ahead], channels=shape[-1])
+    return replace(section, minimum=_falling_behind_pool(section, ahead))
+
+
+def _falling_behind_pool(section: Section, ahead: Float64) -> BoolArray | None:
+    """Tell of which channels the chain falls from the pooling on.
+
+    `ahead` is the part of the chain before the pooling.
+    """
+    ends = np.stack(accumulator_bounds(section))
+    low, high = section.codes(ends)
+    first, last = ahead.run(ends).reshape(ends.shape)
+    minimum = np.asarray((low != high) & ((high < low) != (last < first)))
+    return minimum if minimum.any() else None
 
 
 def _dot(tape: Tape, piece: _Piece, node: NodeProto) -> Dot:
-    weights = binary_weights(tape, node)
+    weights = low_bit_weights(tape, node)
     assert weights is not None
-    signs, scale = weights
+    make = functools.partial(
+        Dot, name=node.name, scale=weights.scale, bits=weights.bits
+    )
+    if node.op_type == "Conv":
+        return make(
+            weights=weights.integers,
+            window=_convolution(tape, piece, node),
+            depthwise=_is_depthwise(tape, node),
+        )
     order = column_order(tape, piece.before, node)
-    if len(order) != signs.shape[1] or math.prod(tape.output_shape(node)) != len(signs):
+    rows, columns = weights.integers.shape
+    if len(order) != columns or math.prod(tape.output_shape(node)) != rows:
         raise UnsupportedLayerError(
             node.name,
-            f"reads {len(order)} elements a frame with weights for {signs.shape[1]}",
+            f"reads {len(order)} elements a frame with weights for {columns}",
             "Flatten before it: only matrix-vector products are mapped",
         )
-    original = np.empty_like(signs)
-    original[:, order] = signs
-    return Dot(name=node.name, signs=original, scale=scale)
+    original = np.empty_like(weights.integers)
+    original[:, order] = weights.integers
+    return make(weights=original)
+
+
+def _convolution(tape: Tape, piece: _Piece, node: NodeProto) -> Window:
+    """Read a convolution's window, and refuse what cannot be padded or laid out."""
+    for other in piece.before:
+        if other.op_type in LAYOUT:
+            raise UnsupportedLayerError(
+                other.name,
+                f"({other.op_type}) orders images anew before a convolution",
+                "Leave it out, or put a quantizer behind it",
+            )
+    window, kind = read_window(tape, node), piece.source.type
+    code = int(kind.codes(np.asarray(0)))
+    zero = int(kind.values(np.asarray(code))) == 0 and kind.low <= code <= kind.high
+    if window.padded and (piece.source.bias or not zero):
+        raise UnsupportedLayerError(
+            node.name,
+            "pads a tensor whose levels have no zero with zeros",
+            "Quantize its input so that 0 is a level (bipolar has none), or convolve"
+            " without padding",
+        )
+    return window
+
+
+def _is_depthwise(tape: Tape, node: NodeProto) -> bool:
+    """Tell a convolution of each channel by itself from one of all channels."""
+    groups = int(str(attribute_values(node).get("group", 1)))
+    channels, rows = tape.shape(node)[0], tape.output_shape(node)[0]
+    if groups == 1:
+        return False
+    if groups != channels or rows != channels:
+        raise UnsupportedLayerError(
+            node.name,
+            f"convolves {channels} channels to {rows} in {groups} groups",
+            "Use one group, or as many groups as there are channels in and out",
+        )
+    return True
 
 
 def _before(tape: Tape, start: int) -> Float64:
@@ -275,16 +430,15 @@ def _before(tape: Tape, start: int) -> Float64:
 
 def _after(tape: Tape, piece: _Piece) -> Float64:
     """Make the host's part from the integers that leave the device."""
+    last = piece.quantizer or piece.pool or piece.dot
+    assert last is not None
     path = list(tape.path)
-    if piece.quantizer is None:
-        assert piece.matmul is not None
-        dot = _dot(tape, piece, piece.matmul)
-        glue = path[path.index(piece.matmul) + 1 :]
-        shape = tape.output_shape(piece.matmul)
-        return from_integers(
-            tape, glue, shape, source=piece.source, before=piece.before, dot=dot
-        )
-    glue = path[path.index(piece.quantizer) + 1 :]
-    source = parse_quantizer(piece.quantizer, tape.constants).output
-    shape = tape.output_shape(piece.quantizer)
-    return from_integers(tape, glue, shape, source=source)
+    glue = path[path.index(last) + 1 :]
+    make_chain = functools.partial(frame_chain, tape, glue, tape.output_shape(last))
+    if piece.quantizer is not None:
+        source = parse_quantizer(piece.quantizer, tape.constants).output
+        return make_chain(source=source)
+    if piece.dot is None:
+        return make_chain(source=_pooled(tape, piece.source, last))
+    dot = _dot(tape, piece, piece.dot)
+    return make_chain(source=piece.source, before=piece.before, dot=dot)

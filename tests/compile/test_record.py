@@ -200,7 +200,10 @@ REFUSED = {
         quantized_weights(1, scale=np.linspace(1, 2, 9)[:, None]),
         "scale differs between the columns",
     ),
-    "4 bits": (quantized_weights(4), "has 4-bit weights, and stands between"),
+    "9 bits": (
+        quantized_weights(9, scale=0.01),
+        "has 9-bit weights, and stands between",
+    ),
     "float": (lambda: float_between().linear(4, 9), "has float weights, and stands"),
     "no quantizer": (
         lambda: image().linear(9, 16).node("Relu").linear(4, 9),
@@ -209,7 +212,7 @@ REFUSED = {
     "no input": (lambda: body(Chain(16)), "reads a float input that no quantizer made"),
     "softmax": (
         lambda: body(image().linear(9, 16).quant(2).node("Softmax"), 9),
-        "Softmax. is float, and 1-bit layers follow",
+        "Softmax. is float, and low-bit layers follow",
     ),
     "relu": (
         lambda: body(image("INT8").node("Relu")),

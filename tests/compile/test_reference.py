@@ -49,8 +49,8 @@ def test_offsets_of_columns_are_summed_exactly():
     sums = section.accumulate(network.integers(inputs(network)))
     offsets = [Fraction(float(offset)) for offset in offsets]
     exact = [
-        float(sum(o if sign else -o for o, sign in zip(offsets, row, strict=True)))
-        for row in section.dot.signs
+        float(sum(o * int(w) for o, w in zip(offsets, row, strict=True)))
+        for row in section.dot.weights
     ]
     np.testing.assert_array_equal(section.affine(sums), sums + np.array(exact))
 

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Signs and scales are found whatever made the weights."""
+"""Integers and scales are found whatever made the weights."""
 
 import numpy as np
 import pytest
 
 from hwgq.compile.passes.normalize import normalize
 from hwgq.compile.tape import Tape
-from hwgq.compile.weights import binary_weights, weight_kind
+from hwgq.compile.weights import low_bit_weights, weight_kind
 from tests.compile.onnx_nets import Chain
 
 
@@ -33,27 +33,39 @@ def test_a_scale_a_row(left):
     rng = np.random.default_rng(0)
     signs, scale = rng.random((4, 6)) < 0.5, np.float32(rng.uniform(0.1, 1, 4))
     rows = np.where(signs, 1, -1) * scale[:, np.newaxis]
-    found = binary_weights(*product(rows if left else rows.T, left=left))
-    np.testing.assert_array_equal(found[0], signs)
-    np.testing.assert_array_equal(found[1], scale.astype(np.float64))
+    found = low_bit_weights(*product(rows if left else rows.T, left=left))
+    np.testing.assert_array_equal(found.integers > 0, signs)
+    np.testing.assert_array_equal(found.scale, scale.astype(np.float64))
+    assert found.bits == 1
 
 
 def test_a_row_of_zeros_has_the_scale_0():
-    signs, scale = binary_weights(*product(np.array([[0.0, 1.0], [0.0, -1.0]])))
-    assert signs.tolist() == [[True, True], [True, False]]
-    assert scale.tolist() == [0, 1]
+    found = low_bit_weights(*product(np.array([[0.0, 1.0], [0.0, -1.0]])))
+    assert found.integers.tolist() == [[1, 1], [1, -1]]
+    assert found.scale.tolist() == [0, 1]
 
 
 def test_zero_is_positive_in_a_quant():
     values = np.array([[0.0, -0.0], [-1e-9, 1e-9]])
-    signs, scale = binary_weights(*quantized(1, values))
-    assert signs.tolist() == [[True, False], [True, True]]
-    assert scale.tolist() == [0.5, 0.5]
+    found = low_bit_weights(*quantized(1, values))
+    assert found.integers.tolist() == [[1, -1], [1, 1]]
+    assert found.scale.tolist() == [0.5, 0.5]
 
 
-def test_float_and_several_bits_are_told_apart():
+@pytest.mark.parametrize("bits", [2, 3, 4, 8])
+def test_several_bits_are_integers_times_a_scale(bits):
+    values = np.random.default_rng(bits).normal(size=(6, 4)) * 2**bits
+    found = low_bit_weights(*quantized(bits, values))
+    half = 2 ** (bits - 1)
+    wanted = np.round(values / 0.5).clip(-half, half - 1).astype(int)
+    np.testing.assert_array_equal(found.integers, wanted.T)
+    assert found.scale.tolist() == [0.5] * 4
+    assert found.bits == bits
+
+
+def test_weights_that_hardware_cannot_hold_are_none():
     values = np.random.default_rng(0).normal(size=(6, 4))
-    assert binary_weights(*product(values)) is None
+    assert low_bit_weights(*product(values)) is None
     assert weight_kind(*product(values)) == "float"
-    assert binary_weights(*quantized(4, values)) is None
-    assert weight_kind(*quantized(4, values)) == "4-bit"
+    assert low_bit_weights(*quantized(9, 256 * values)) is None
+    assert weight_kind(*quantized(9, values)) == "9-bit"

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Read the window of a ``Conv`` or a ``MaxPool`` off its node."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from onnx import NodeProto
+
+from hwgq.compile.passes.normalize import attribute_values
+from hwgq.compile.tape import Tape
+from hwgq.compile.window import Pair, Window
+from hwgq.errors import UnsupportedLayerError
+
+_IMAGE_RANK = 3
+
+
+def read_window(tape: Tape, node: NodeProto) -> Window:
+    """Say where the window of a node lies.
+
+    Parameters
+    ----------
+    tape
+        The network.
+    node
+        A ``Conv`` or ``MaxPool`` of its path.
+
+    Raises
+    ------
+    UnsupportedLayerError
+        If it moves over anything but images, or lies in the padding alone somewhere.
+    """
+    given, made = tape.shape(node), tape.output_shape(node)
+    values = attribute_values(node)
+    if len(given) != _IMAGE_RANK:
+        raise UnsupportedLayerError(
+            node.name,
+            f"moves over {len(given) - 1} dimensions",
+            "Use images of two dimensions; one may have size 1",
+        )
+    if node.op_type == "Conv":
+        kernel = tape.operand(node)[0].shape[2:]
+    else:
+        kernel = _pair(values.get("kernel_shape"))
+    window = Window(
+        input=_pair(given[1:]),
+        output=_pair(made[1:]),
+        kernel=_pair(kernel),
+        stride=_pair(values.get("strides", (1, 1))),
+        dilation=_pair(values.get("dilations", (1, 1))),
+    )
+    window = replace(window, pad=_pads(values, window))
+    _check_reach(node, window)
+    return window
+
+
+def _pair(sizes: object) -> Pair:
+    assert isinstance(sizes, Sequence)
+    rows, columns = (int(size) for size in sizes)
+    return rows, columns
+
+
+def _pads(values: dict[str, object], window: Window) -> Pair:
+    """Give the padding above and to the left."""
+    mode = str(values.get("auto_pad", "NOTSET"))
+    if mode.startswith("SAME"):
+        rows, columns = (
+            (total + (mode == "SAME_LOWER")) // 2 for total in window.pad_end
+        )
+        return rows, columns
+    pads = values.get("pads", (0, 0, 0, 0))
+    assert isinstance(pads, Sequence)
+    if mode == "VALID":
+        return 0, 0
+    return _pair(pads[:2])
+
+
+def _check_reach(node: NodeProto, window: Window) -> None:
+    """Refuse pooling windows that meet no pixel: they have no maximum."""
+    ends = zip(window.pad, window.pad_end, window.extent, strict=True)
+    if node.op_type == "MaxPool" and any(max(a, b) >= e for a, b, e in ends):
+        raise UnsupportedLayerError(
+            node.name,
+            "has a window that lies in the padding alone",
+            "Pad by less than the window",
+        )
