@@ -73,7 +73,7 @@ def test_a_lost_layer_is_named():
     model, network = crossing()
     model = copied(model)
     del model.graph.node[2]
-    with pytest.raises(UnsupportedLayerError, match="reads .*thr.3"):
+    with pytest.raises(UnsupportedLayerError, match=r"reads .*thr\.3"):
         cross_border(model, network)
 
 
