@@ -12,7 +12,7 @@ from onnx import NodeProto
 from hwgq.compile.evaluate import Rounding
 from hwgq.compile.graph import BIPOLAR, ElementType
 from hwgq.compile.network import Integers, Quantizer
-from hwgq.compile.passes.normalize import attribute_values
+from hwgq.compile.onnx_node import attribute_values
 from hwgq.errors import UnsupportedLayerError
 
 MAX_BITS = 8

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from onnx import NodeProto
 
-from hwgq.compile.passes.normalize import attribute_values
+from hwgq.compile.onnx_node import attribute_values
 from hwgq.compile.tape import Tape
 from hwgq.compile.window import Pair, Window
 from hwgq.errors import UnsupportedLayerError

@@ -20,7 +20,7 @@ from hwgq.compile.onnx_file import (
     RENAMING,
     WINDOWED,
 )
-from hwgq.compile.passes.normalize import attribute_values, opset_of
+from hwgq.compile.onnx_node import attribute_values, opset_of
 from hwgq.errors import NetworkError, UnsupportedLayerError
 from hwgq.foreign import guarded
 

@@ -9,7 +9,7 @@ from onnx import NodeProto
 
 from hwgq.compile.evaluate import FloatArray
 from hwgq.compile.onnx_file import ACTIVATIONS
-from hwgq.compile.passes.normalize import attribute_values
+from hwgq.compile.onnx_node import attribute_values
 from hwgq.compile.streams import IntArray
 from hwgq.compile.tape import Array, Tape
 from hwgq.errors import UnsupportedLayerError

@@ -9,15 +9,13 @@ stays on the host; in between, each piece becomes a section of the device.
 import functools
 import itertools
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from onnx import NodeProto
 
 from hwgq.compile.chains import (
     check_monotone,
-    column_order,
     frame_chain,
     pixel_chain,
     pixel_shape,
@@ -33,43 +31,19 @@ from hwgq.compile.onnx_file import (
     MONOTONE,
     RENAMING,
     SUM,
-    WINDOWED,
 )
+from hwgq.compile.onnx_node import attribute_values
 from hwgq.compile.passes.exact_thresholds import accumulator_bounds, decreasing
-from hwgq.compile.passes.normalize import attribute_values
+from hwgq.compile.pieces import POOLING, Piece, cut, is_low_bit, pooled
 from hwgq.compile.quantizers import integer_output, parse_quantizer
 from hwgq.compile.read_window import read_window
-from hwgq.compile.streams import ElementType
-from hwgq.compile.tape import Shape, Tape
+from hwgq.compile.scales import column_order
+from hwgq.compile.tape import Tape
 from hwgq.compile.weights import REMEDY, low_bit_weights, weight_kind
 from hwgq.compile.window import Window
 from hwgq.errors import NetworkError, UnsupportedLayerError
 
 _GLUE = AFFINE | MONOTONE | RENAMING | {"Transpose"}
-_POOLS = WINDOWED - {"Conv"}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Piece:
-    """Nodes from one tensor of integers to the next.
-
-    Those of `behind` stand between the dot product and the quantizer, the first `ahead`
-    of them before the pooling. Without a dot product, `behind` reads the integers.
-    """
-
-    source: Integers
-    before: tuple[NodeProto, ...] = ()
-    dot: NodeProto | None = None
-    behind: tuple[NodeProto, ...] = ()
-    ahead: int = 0
-    pool: NodeProto | None = None
-    quantizer: NodeProto | None = None
-
-    @property
-    def nodes(self) -> tuple[NodeProto, ...]:
-        """All nodes, in no other order than that the first and last are those."""
-        middle = (self.dot, *self.behind, self.pool, self.quantizer)
-        return (*self.before, *(node for node in middle if node is not None))
 
 
 def record(tape: Tape, declared: Integers | None) -> Network:
@@ -96,7 +70,7 @@ def record(tape: Tape, declared: Integers | None) -> Network:
     """
     start = _start_of_device(tape, declared)
     end = _end_of_device(tape, start)
-    pieces = list(_cut(tape, _source(tape, declared, start), tape.path[start:end]))
+    pieces = list(cut(tape, _source(tape, declared, start), tape.path[start:end]))
     return Network(
         input_shape=tape.input_shape,
         declared=declared,
@@ -114,10 +88,6 @@ def _source(tape: Tape, declared: Integers | None, start: int) -> Integers:
         assert declared is not None
         return declared
     return parse_quantizer(tape.path[start - 1], tape.constants).output
-
-
-def _is_low_bit(tape: Tape, node: NodeProto) -> bool:
-    return node.op_type in DOTS and low_bit_weights(tape, node) is not None
 
 
 def _start_of_device(tape: Tape, declared: Integers | None) -> int:
@@ -145,7 +115,7 @@ def _start_of_device(tape: Tape, declared: Integers | None) -> int:
 def _first_layer(tape: Tape) -> int:
     """Find the first product with low-bit weights."""
     for position, node in enumerate(tape.path):
-        if _is_low_bit(tape, node):
+        if is_low_bit(tape, node):
             return position
     if not any(node.op_type in ACTIVATIONS for node in tape.path):
         raise NetworkError(
@@ -167,7 +137,7 @@ def _maps(tape: Tape, declared: Integers | None, start: int, end: int) -> bool:
     *glue, quantizer = tape.path[start:end]
     if any(n.op_type not in _GLUE or n.op_type == "Transpose" for n in glue):
         return False
-    piece = _Piece(
+    piece = Piece(
         source=_source(tape, declared, start), behind=tuple(glue), quantizer=quantizer
     )
     return not decreasing(_section(tape, piece)).any()
@@ -177,10 +147,10 @@ def _end_of_device(tape: Tape, start: int) -> int:
     """Find the first node that only a host can compute."""
     culprit: tuple[int, NodeProto] | None = None
     for position, node in enumerate(tape.path[start:], start):
-        low_bit = _is_low_bit(tape, node)
+        low_bit = is_low_bit(tape, node)
         if low_bit and culprit is not None:
             raise _in_the_way(tape, culprit[1])
-        known = low_bit or node.op_type in _GLUE | ACTIVATIONS | _POOLS
+        known = low_bit or node.op_type in _GLUE | ACTIVATIONS | POOLING
         if not known and culprit is None:
             culprit = position, node
     return culprit[0] if culprit else len(tape.path)
@@ -200,99 +170,7 @@ def _in_the_way(tape: Tape, node: NodeProto) -> UnsupportedLayerError:
     )
 
 
-def _cut(tape: Tape, source: Integers, nodes: Sequence[NodeProto]) -> Iterator[_Piece]:
-    """Cut the device's nodes behind every quantizer and every pooling of levels.
-
-    What stands behind the last of them, or of the dot products, is the host's.
-    """
-    piece = _Piece(source=source)
-    for node in nodes:
-        if node.op_type in DOTS:
-            if piece.dot is not None:
-                raise UnsupportedLayerError(
-                    node.name,
-                    f"reads what {piece.dot.name} computed, with no quantizer between",
-                    "Put a Quant, BipolarQuant or MultiThreshold before it",
-                )
-            piece = replace(piece, before=piece.behind, dot=node, behind=())
-        elif node.op_type in ACTIVATIONS:
-            yield replace(piece, quantizer=node)
-            piece = _Piece(source=parse_quantizer(node, tape.constants).output)
-        elif node.op_type not in _POOLS:
-            piece = replace(piece, behind=(*piece.behind, node))
-        elif piece.dot is None:
-            pooling = replace(_scaled(tape, piece, node), behind=(), pool=node)
-            yield pooling
-            piece = _Piece(source=_pooled(tape, pooling.source, node))
-        elif piece.pool is None and node.op_type != SUM:
-            piece = replace(piece, pool=node, ahead=len(piece.behind))
-        elif _goes_on(tape, nodes, node):
-            raise UnsupportedLayerError(
-                node.name,
-                f"({node.op_type}) reads a layer's dot products, or pools again",
-                "Put a Quant, BipolarQuant or MultiThreshold before it",
-            )
-        else:
-            break
-    if piece.dot is not None:
-        yield replace(piece, behind=(), pool=None)
-
-
-def _goes_on(tape: Tape, nodes: Sequence[NodeProto], node: NodeProto) -> bool:
-    """Tell whether a layer of the device follows a node."""
-    position = [n.name for n in nodes].index(node.name)
-    behind = nodes[position:]
-    return any(n.op_type in ACTIVATIONS or _is_low_bit(tape, n) for n in behind)
-
-
-def _scaled(tape: Tape, piece: _Piece, pool: NodeProto) -> _Piece:
-    """Take the scales between integers and a pooling of them into their meaning."""
-    source = piece.source
-    for node in piece.behind:
-        value = None
-        if node.op_type == "Mul":
-            value = np.asarray(tape.operand(node)[0]).reshape(-1)
-        if value is None or np.any(value != value[:1]) or not value[0] > 0:
-            raise UnsupportedLayerError(
-                pool.name,
-                f"({pool.op_type}) pools behind {node.name} ({node.op_type})",
-                "Pool right behind the quantizer",
-            )
-        source = replace(source, step=source.step * float(value[0]))
-    return replace(piece, source=source)
-
-
-def _pooled(tape: Tape, source: Integers, node: NodeProto) -> Integers:
-    """Say what integers mean behind a pooling of them."""
-    if node.op_type != SUM:
-        return source
-    shape = tape.shape(node)
-    _check_sum(tape, node, shape)
-    pixels = math.prod(shape[1:])
-    kind = source.type
-    total = ElementType.unsigned(
-        kind.high * pixels, step=kind.step, offset=kind.offset * pixels
-    )
-    return replace(source, type=total, bias=source.bias * pixels)
-
-
-def _check_sum(tape: Tape, node: NodeProto, shape: Shape) -> None:
-    """Refuse sums over anything but all pixels of images."""
-    values = attribute_values(node)
-    axes = values.get("axes")
-    if len(node.input) > 1 and node.input[1]:
-        axes = tape.constants[node.input[1]].tolist()
-    rank = len(shape) + 1
-    over = sorted(int(a) % rank for a in axes) if isinstance(axes, list) else None
-    if over != [2, 3] or not values.get("keepdims", 1):
-        raise UnsupportedLayerError(
-            node.name,
-            f"adds up over the dimensions {axes}",
-            "Use a GlobalAveragePool of images",
-        )
-
-
-def _section(tape: Tape, piece: _Piece) -> Section:
+def _section(tape: Tape, piece: Piece) -> Section:
     shape_in = tape.frame(tape.shape(piece.nodes[0]))
     kind = piece.source.type
     if piece.dot is None and piece.quantizer is None:
@@ -305,7 +183,7 @@ def _section(tape: Tape, piece: _Piece) -> Section:
             shape=shape_in[-1:] if sums else shape_in,
             pool=None if sums else read_window(tape, piece.pool),
             sums=sums,
-            output=_pooled(tape, piece.source, piece.pool),
+            output=pooled(tape, piece.source, piece.pool),
         )
     dot = None if piece.dot is None else _dot(tape, piece, piece.dot)
     shape = shape_in
@@ -359,7 +237,7 @@ def _falling_behind_pool(section: Section, ahead: Float64) -> BoolArray | None:
     return minimum if minimum.any() else None
 
 
-def _dot(tape: Tape, piece: _Piece, node: NodeProto) -> Dot:
+def _dot(tape: Tape, piece: Piece, node: NodeProto) -> Dot:
     weights = low_bit_weights(tape, node)
     assert weights is not None
     make = functools.partial(
@@ -384,7 +262,7 @@ def _dot(tape: Tape, piece: _Piece, node: NodeProto) -> Dot:
     return make(weights=original)
 
 
-def _convolution(tape: Tape, piece: _Piece, node: NodeProto) -> Window:
+def _convolution(tape: Tape, piece: Piece, node: NodeProto) -> Window:
     """Read a convolution's window, and refuse what cannot be padded or laid out."""
     for other in piece.before:
         if other.op_type in LAYOUT:
@@ -428,7 +306,7 @@ def _before(tape: Tape, start: int) -> Float64:
     return tape.evaluator(nodes, tape.input, tape.input_shape, extra)
 
 
-def _after(tape: Tape, piece: _Piece) -> Float64:
+def _after(tape: Tape, piece: Piece) -> Float64:
     """Make the host's part from the integers that leave the device."""
     last = piece.quantizer or piece.pool or piece.dot
     assert last is not None
@@ -439,6 +317,6 @@ def _after(tape: Tape, piece: _Piece) -> Float64:
         source = parse_quantizer(piece.quantizer, tape.constants).output
         return make_chain(source=source)
     if piece.dot is None:
-        return make_chain(source=_pooled(tape, piece.source, last))
+        return make_chain(source=pooled(tape, piece.source, last))
     dot = _dot(tape, piece, piece.dot)
     return make_chain(source=piece.source, before=piece.before, dot=dot)
