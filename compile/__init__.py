@@ -2,13 +2,16 @@
 """Compile a QONNX network to hardware, and prove the two equal."""
 
 from hwgq.compile.compile_network import compile_network
+from hwgq.compile.lint import LintReport, lint
 from hwgq.compile.simulate import SimulationReport, simulate
 from hwgq.compile.verify import VerifyReport, verify
 
 __all__ = [
+    "LintReport",
     "SimulationReport",
     "VerifyReport",
     "compile_network",
+    "lint",
     "simulate",
     "verify",
 ]

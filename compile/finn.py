@@ -62,8 +62,9 @@ class FinnStep:
                 # Thresholds that nothing reaches become infinite, as they should.
                 np.errstate(over="ignore"),
             ):
-                # It is: an MLP's activations are (frames, channels).
+                # It is: activations are (frames, channels), or images behind these.
                 warnings.filterwarnings("ignore", "Assuming 2D input is NC")
+                warnings.filterwarnings("ignore", "Assuming 4D input is NCHW")
                 model = model.transform(transformation)
         return model
 

@@ -88,6 +88,19 @@ def load_network(path: Path) -> ModelProto:
     UnsupportedLayerError
         If a node has an operator that no stage knows.
     """
+    model = read_model(path)
+    check_network(model, str(path))
+    return model
+
+
+def read_model(path: Path) -> ModelProto:
+    """Parse an ONNX file, and check nothing of what it says.
+
+    Raises
+    ------
+    NetworkError
+        If the file is not one.
+    """
     try:
         size = path.stat().st_size
         data = path.read_bytes() if size <= MAX_FILE_BYTES else b""
@@ -106,7 +119,6 @@ def load_network(path: Path) -> ModelProto:
         raise NetworkError(
             path, "is not an ONNX file, or is truncated", "Export it again"
         ) from None
-    check_network(model, str(path))
     return model
 
 
@@ -127,7 +139,7 @@ def check_network(model: ModelProto, place: str) -> None:
         check_tensor(tensor, place)
     _check_ends(graph, place)
     for node in graph.node:
-        _check_node(node, place)
+        check_node(node, place)
     _check_references(graph, place)
     check_schemas(model, place)
     for name, sizes in infer_shapes(model, place).items():
@@ -211,7 +223,8 @@ def _check_ends(graph: GraphProto, place: str) -> None:
         _count_elements(sizes, f"{place}: {value.name!r}")
 
 
-def _check_node(node: NodeProto, place: str) -> None:
+def check_node(node: NodeProto, place: str) -> None:
+    """Check a node by itself; see :func:`load_network`."""
     where = f"{place}: node {node.name or node.output[:1]!r}"
     if node.domain not in DOMAINS:
         raise UnsupportedLayerError(

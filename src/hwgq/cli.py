@@ -15,6 +15,7 @@ import typer
 
 import hwgq
 from hwgq.errors import HwgqError
+from hwgq.inquire import Json, boards, doctor, lint, passes
 from hwgq.show import show
 
 app = typer.Typer(
@@ -39,7 +40,6 @@ class Rung(StrEnum):
     RTL = "rtl"
 
 
-Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Recipe = Annotated[str, typer.Argument(help="A shipped recipe's name or a TOML file.")]
 Out = Annotated[Path | None, typer.Option(help="Folder to write.", show_default=False)]
 Seed = Annotated[int | None, typer.Option(help="Instead of the recipe's seed.")]
@@ -244,43 +244,8 @@ def run(
     show(report, json=json)
 
 
-@app.command()
-def boards(json: Json = False) -> None:
-    """List the boards."""
-    import hwgq.boards
-
-    rows = [
-        {
-            "name": board.name,
-            "title": board.title,
-            "device": board.device,
-            "luts": board.resources.luts,
-            "block_rams": board.resources.block_rams,
-            "core_mhz": board.clock.core_mhz,
-        }
-        for board in map(hwgq.boards.load, hwgq.boards.names())
-    ]
-    show({"boards": rows}, json=json)
-
-
-@app.command()
-def passes(json: Json = False) -> None:
-    """List the compiler's passes, in their order, with what each ensures."""
-    from hwgq.compile.pipeline import PASSES
-
-    rows = [{"name": step.name, "ensures": step.ensures} for step in PASSES]
-    show({"passes": rows}, json=json)
-
-
-@app.command()
-def doctor(json: Json = False) -> None:
-    """Check what hwgq needs from this machine, and say how to mend it."""
-    from hwgq.doctor import checks
-
-    found = checks()
-    show({"checks": found}, json=json)
-    if not all(check.ok for check in found):
-        raise typer.Exit(1)
+for verb in (lint, boards, passes, doctor):
+    app.command()(verb)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
