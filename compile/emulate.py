@@ -2,7 +2,7 @@
 """Exact integer emulation of a graph, fast enough for whole data sets.
 
 Emulation reads the graph alone: the very weights and thresholds that become memory
-images. Where the datapath is a popcount it is computed as one, by XNOR on packed bit
+images. Where the datapath is a popcount it is computed as one, by XNOR or AND on bit
 planes; before that pass, as plain integer dot products. The two share no arithmetic.
 """
 
@@ -22,11 +22,13 @@ from hwgq.compile.graph import (
     Pool,
     SlidingWindow,
     Stream,
+    SumPool,
     Thresholding,
+    Vvau,
     WidthConverter,
 )
 from hwgq.compile.image_kernels import gather
-from hwgq.compile.popcount import BoolArray
+from hwgq.compile.popcount import layer_weights
 from hwgq.errors import DataError
 
 
@@ -76,24 +78,33 @@ def emulate_layer(
     -------
     Codes of each of its output streams, likewise.
     """
-    streams = [graph.streams[name] for name in layer.inputs]
+    codes = inputs[0]
     match layer:
         case Mvau():
-            return (_mvau(graph, layer, inputs[0]),)
+            sums = _mvau(graph, layer, codes.reshape(-1, layer.columns))
+            result = _activations(graph, layer, sums)
+        case Vvau():
+            sums = _vvau(graph, layer, channelwise(layer, codes))
+            result = _activations(graph, layer, sums)
         case Thresholding():
             thresholds = graph.tensors[layer.thresholds].astype(np.int64)
-            flat = inputs[0].reshape(-1, layer.channels)
-            return (kernels.count_reached(flat, thresholds).reshape(inputs[0].shape),)
+            flat = codes.reshape(-1, layer.channels)
+            result = kernels.count_reached(flat, thresholds).reshape(codes.shape)
         case SlidingWindow():
-            return (_windows(layer, inputs[0]),)
+            result = _windows(layer, codes)
         case Pool():
-            return (_largest(graph, layer, inputs[0]),)
+            result = _largest(graph, layer, codes)
+        case SumPool():
+            result = codes.reshape(-1, layer.pixels, layer.channels).sum(axis=1)
         case Add():
-            total = sum(s.type.values(c) for s, c in zip(streams, inputs, strict=True))
-            return (graph.streams[layer.outputs[0]].type.codes(np.asarray(total)),)
+            streams = [graph.streams[name].type for name in layer.inputs]
+            total = sum(s.values(c) for s, c in zip(streams, inputs, strict=True))
+            result = graph.streams[layer.outputs[0]].type.codes(np.asarray(total))
         case Fork() | WidthConverter() | Fifo():
-            return (inputs[0],) * len(layer.outputs)
-    raise TypeError(f"no emulation of {type(layer).__name__}")
+            result = codes
+        case _:
+            raise TypeError(f"no emulation of {type(layer).__name__}")
+    return (result,) * len(layer.outputs)
 
 
 def _windows(layer: SlidingWindow, images: IntArray) -> IntArray:
@@ -135,15 +146,57 @@ def _check_input(entry: Stream, codes: IntArray) -> None:
         )
 
 
-def _mvau(graph: Graph, layer: Mvau, codes: IntArray) -> IntArray:
-    stream = graph.streams[layer.inputs[0]]
-    weights = graph.tensors[layer.weights].astype(np.bool_)
-    vectors = codes.reshape(-1, layer.columns)
-    if layer.popcount:
-        planes = kernels.pack_planes(vectors, stream.type.bits)
-        sums = kernels.popcounts(planes, _pack_flips(weights))
-    else:
-        sums = _dot_products(stream.type.values(vectors), weights)
+def _mvau(graph: Graph, layer: Mvau, vectors: IntArray) -> IntArray:
+    """Compute accumulators, shape (vectors, rows)."""
+    element = graph.streams[layer.inputs[0]].type
+    weights = layer_weights(graph, layer)
+    if not layer.popcount:
+        # BLAS is exact here: float64 holds every partial sum of integers below 2^53.
+        values = element.values(vectors).astype(np.float64)
+        return (values @ weights.T.astype(np.float64)).astype(np.int64)
+    planes = kernels.pack_planes(vectors, element.bits)
+    shape = (layer.rows, layer.weight_bits, -1)
+    flips, masks = (
+        kernels.pack_planes(bits.reshape(-1, layer.columns), 1).reshape(shape)
+        for bits in _weight_planes(weights, layer.weight_bits)
+    )
+    return kernels.popcounts(planes, flips, masks)
+
+
+def channelwise(layer: Vvau, codes: IntArray) -> IntArray:
+    """Bring what a VVAU reads to the shape (pixels, channels, taps)."""
+    groups = codes.reshape(-1, layer.taps, codes.shape[-1])
+    return groups.swapaxes(1, 2).reshape(-1, layer.channels, layer.taps)
+
+
+def _vvau(graph: Graph, layer: Vvau, vectors: IntArray) -> IntArray:
+    """Compute accumulators, shape (pixels, channels)."""
+    element = graph.streams[layer.inputs[0]].type
+    weights = layer_weights(graph, layer)
+    if not layer.popcount:
+        dots: IntArray = np.einsum("vct,ct->vc", element.values(vectors), weights)
+        return dots
+    ones = (1 << element.bits) - 1
+    flips, masks = _weight_planes(weights, layer.weight_bits)
+    return kernels.lane_popcounts(vectors, ones * flips, ones * masks)
+
+
+def _weight_planes(weights: IntArray, bits: int) -> tuple[IntArray, IntArray]:
+    """Tell where each bit of the weights inverts codes, and where it counts them.
+
+    Both are 0 or 1, shape (rows, bits, columns).
+    """
+    if bits == 1:
+        flips = (weights < 0).astype(np.int64)[:, None]
+        return flips, np.ones_like(flips)
+    masks = weights[:, None] >> np.arange(bits)[:, None] & 1
+    flips = np.zeros_like(masks)
+    flips[:, -1] = 1
+    return flips, masks
+
+
+def _activations(graph: Graph, layer: Mvau | Vvau, sums: IntArray) -> IntArray:
+    """Turn accumulators, shape (vectors, channels), into frames of the output."""
     if layer.thresholds is not None:
         thresholds = graph.tensors[layer.thresholds].astype(np.int64)
         sums = kernels.count_reached(sums, thresholds)
@@ -151,15 +204,4 @@ def _mvau(graph: Graph, layer: Mvau, codes: IntArray) -> IntArray:
         sums = sums << layer.shift
         if layer.bias is not None:
             sums = sums + graph.tensors[layer.bias].astype(np.int64)
-    return sums.reshape(len(codes), *graph.streams[layer.outputs[0]].shape)
-
-
-def _dot_products(values: IntArray, weights: BoolArray) -> IntArray:
-    signs = np.where(weights, 1.0, -1.0)
-    # BLAS is exact here: float64 holds every partial sum of integers below 2^53.
-    return (values.astype(np.float64) @ signs.T).astype(np.int64)
-
-
-def _pack_flips(weights: BoolArray) -> kernels.WordArray:
-    """Pack inverted signs, shape (rows, columns), to words, zero beyond the last."""
-    return kernels.pack_planes((~weights).astype(np.int64), 1)[:, 0]
+    return sums.reshape(-1, *graph.streams[layer.outputs[0]].shape)

@@ -37,19 +37,33 @@ def _pack_planes(codes: IntArray, bits: int) -> WordArray:
     return planes
 
 
-def _popcounts(planes: WordArray, flips: WordArray) -> IntArray:
+def _popcounts(planes: WordArray, flips: WordArray, masks: WordArray) -> IntArray:
     frames, bits, words = planes.shape
-    rows = flips.shape[0]
+    rows, places, _ = masks.shape
     sums = np.zeros((frames, rows), dtype=np.int64)
     for f in numba.prange(frames):
         for r in range(rows):
             total = np.int64(0)
-            for b in range(bits):
-                plane = np.int64(0)
-                for w in range(words):
-                    plane += np.int64(_popcount(planes[f, b, w] ^ flips[r, w]))
-                total += plane << b
+            for k in range(places):
+                for b in range(bits):
+                    plane = np.int64(0)
+                    for w in range(words):
+                        word = (planes[f, b, w] ^ flips[r, k, w]) & masks[r, k, w]
+                        plane += np.int64(_popcount(word))
+                    total += plane << (b + k)
             sums[f, r] = total
+    return sums
+
+
+def _lane_popcounts(codes: IntArray, flips: IntArray, masks: IntArray) -> IntArray:
+    vectors, rows, columns = codes.shape
+    sums = np.zeros((vectors, rows), dtype=np.int64)
+    for v in numba.prange(vectors):
+        for r in range(rows):
+            for k in range(masks.shape[1]):
+                for c in range(columns):
+                    word = (codes[v, r, c] ^ flips[r, k, c]) & masks[r, k, c]
+                    sums[v, r] += word << k
     return sums
 
 
@@ -69,9 +83,17 @@ _compile = numba.njit(cache=True, parallel=True)
 #: bit c % 64 of word c // 64 belongs to column c.
 pack_planes: Callable[[IntArray, int], WordArray] = _compile(_pack_planes)
 
-#: Popcounts S, shape (frames, rows), of planes under the inverted weights `flips`,
-#: shape (rows, words), laid out as one plane is and zero beyond the last column.
-popcounts: Callable[[WordArray, WordArray], IntArray] = _compile(_popcounts)
+#: Popcounts S, shape (frames, rows): of planes inverted where `flips` say so, the bits
+#: where `masks` are set. Both have the shape (rows, weight bits, words), each bit of a
+#: weight being laid out as one plane is; masks are zero beyond the last column.
+popcounts: Callable[[WordArray, WordArray, WordArray], IntArray] = _compile(_popcounts)
+
+#: The same, shape (vectors, rows), where rows share no codes: of the codes themselves,
+#: shape (vectors, rows, columns), each with its own word of `flips` and `masks`, shape
+#: (rows, weight bits, columns).
+lane_popcounts: Callable[[IntArray, IntArray, IntArray], IntArray] = _compile(
+    _lane_popcounts
+)
 
 #: How many thresholds of its channel, shape (channels, steps), each number of shape
 #: (frames, channels) reaches.

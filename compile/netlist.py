@@ -18,8 +18,12 @@ from hwgq.compile.graph import (
     Graph,
     Layer,
     Mvau,
+    Pool,
+    SlidingWindow,
     Stream,
+    SumPool,
     Thresholding,
+    Vvau,
     WidthConverter,
 )
 from hwgq.compile.memories import memory_images, parameter_width
@@ -146,41 +150,62 @@ def _instance(graph: Graph, layer: Layer, number: int) -> str:
 
 def _module(graph: Graph, layer: Layer, number: int) -> tuple[str, Parameters]:
     """Choose the module of a layer, and its parameters."""
+    found: tuple[str, Parameters]
     source = graph.streams[layer.inputs[0]]
     sink = graph.streams[layer.outputs[0]]
     match layer:
         case Mvau() if layer.popcount:
-            return "hwgq_mvau", _mvau(graph, layer, number)
+            sizes = {"MW": layer.columns, "MH": layer.rows}
+            found = "hwgq_mvau", {**sizes, **_products(graph, layer, number)}
+        case Vvau() if layer.popcount:
+            sizes = {"CHANNELS": layer.channels, "TAPS": layer.taps}
+            found = "hwgq_vvau", {**sizes, **_products(graph, layer, number)}
+        case SlidingWindow():
+            found = "hwgq_swg", _sliding_window(source, layer)
+        case Pool():
+            found = "hwgq_pool", _pool(source, layer, number)
+        case SumPool() if not source.type.is_signed:
+            found = "hwgq_sum_pool", _sum_pool(layer, source, sink)
         case Thresholding() if not source.type.is_signed:
-            return "hwgq_thresholding", _thresholding(graph, layer, number)
+            found = "hwgq_thresholding", _thresholding(graph, layer, number)
         case WidthConverter():
-            return "hwgq_width_converter", _width_converter(source, sink)
+            found = "hwgq_width_converter", _width_converter(source, sink)
         case Fifo():
-            return "hwgq_fifo", {"WIDTH": source.width, "DEPTH": layer.depth}
-    raise UnsupportedLayerError(
-        layer.name,
-        f"there is no hardware for this {type(layer).__name__}",
-        "Emulate the network, or change it to a chain of quantized dense layers",
-    )
+            found = "hwgq_fifo", {"WIDTH": source.width, "DEPTH": layer.depth}
+        case _:
+            raise UnsupportedLayerError(
+                layer.name,
+                f"there is no hardware for this {type(layer).__name__}",
+                "Emulate the network, or change it to a chain of quantized layers",
+            )
+    return found
 
 
-def _mvau(graph: Graph, layer: Mvau, number: int) -> Parameters:
-    source = graph.streams[layer.inputs[0]].type
-    sink = graph.streams[layer.outputs[0]].type
+def _products(graph: Graph, layer: Mvau | Vvau, number: int) -> Parameters:
+    """Give what the units of dot products have in common."""
     return {
-        "MW": layer.columns,
-        "MH": layer.rows,
         "PE": layer.pe,
         "SIMD": layer.simd,
-        "IN_BITS": source.bits,
+        "IN_BITS": graph.streams[layer.inputs[0]].type.bits,
+        "WEIGHT_BITS": layer.weight_bits,
         "STEPS": _steps(graph, layer.thresholds),
         "ACC_BITS": layer.accumulator.bits,
-        "OUT_BITS": sink.bits,
+        "OUT_BITS": graph.streams[layer.outputs[0]].type.bits,
         "SHIFT": layer.shift,
         "WEIGHT_FILE": f"w{number}.hex",
         "PARAM_FILE": f"p{number}.hex",
         "WEIGHT_STYLE": layer.weight_store,
         "PARAM_STYLE": layer.parameter_store,
+    }
+
+
+def _sum_pool(layer: SumPool, source: Stream, sink: Stream) -> Parameters:
+    return {
+        "CHANNELS": layer.channels,
+        "PIXELS": layer.pixels,
+        "PE": layer.pe,
+        "IN_BITS": source.type.bits,
+        "OUT_BITS": sink.type.bits,
     }
 
 
@@ -194,6 +219,45 @@ def _thresholding(graph: Graph, layer: Thresholding, number: int) -> Parameters:
         "OUT_BITS": graph.streams[layer.outputs[0]].type.bits,
         "PARAM_FILE": f"p{number}.hex",
         "PARAM_STYLE": layer.parameter_store,
+    }
+
+
+def _sliding_window(source: Stream, layer: SlidingWindow) -> Parameters:
+    window = layer.window
+    pairs = {
+        ("H", "W"): window.input,
+        ("OH", "OW"): window.output,
+        ("KH", "KW"): window.kernel,
+        ("SH", "SW"): window.stride,
+        ("DH", "DW"): window.dilation,
+        ("PT", "PL"): window.pad,
+    }
+    sizes = {
+        name: size
+        for names, pair in pairs.items()
+        for name, size in zip(names, pair, strict=True)
+    }
+    return {
+        "C": layer.channels,
+        **sizes,
+        "BITS": source.type.bits,
+        "P": layer.simd,
+        "GROUPED": int(layer.grouped),
+        "PAD_CODE": layer.pad_code,
+        "DEPTH": layer.depth,
+    }
+
+
+def _pool(source: Stream, layer: Pool, number: int) -> Parameters:
+    return {
+        "CHANNELS": layer.channels,
+        "PE": layer.pe,
+        "TAPS": layer.taps,
+        "SIMD": layer.simd,
+        "BITS": source.type.bits,
+        "FLIP": int(layer.flips is not None),
+        "PARAM_FILE": f"p{number}.hex",
+        "PARAM_STYLE": "lut",
     }
 
 

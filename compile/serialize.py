@@ -24,9 +24,14 @@ from hwgq.compile.graph import (
     Graph,
     Layer,
     Mvau,
+    Pool,
+    SlidingWindow,
     Stream,
+    SumPool,
     Thresholding,
+    Vvau,
     WidthConverter,
+    Window,
     tensor_key,
 )
 from hwgq.errors import StorageError
@@ -36,7 +41,10 @@ Tensor = npt.NDArray[np.generic]
 
 _KINDS: Mapping[str, type[Layer]] = {
     kind.__name__: kind
-    for kind in (Mvau, Thresholding, Fork, Add, WidthConverter, Fifo)
+    for kind in (
+        *(Mvau, Vvau, Thresholding, SlidingWindow, Pool, SumPool),
+        *(Fork, Add, WidthConverter, Fifo),
+    )
 }
 _MADE_ANEW = "Compile the network again"
 
@@ -111,6 +119,9 @@ def _layer(row: Mapping[str, Any]) -> Layer:
         fields[key] = tuple(fields[key])
     if "accumulator" in fields:
         fields["accumulator"] = ElementType(**fields["accumulator"])
+    if "window" in fields:
+        pairs = fields["window"].items()
+        fields["window"] = Window(**{key: tuple(pair) for key, pair in pairs})
     return _KINDS[row["kind"]](**fields)
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hwgq.compile.beats import pack, unpack
-from hwgq.compile.boundary import isolate
-from hwgq.compile.graph import Graph, IntArray, Mvau, Thresholding
+from hwgq.compile.boundary import Thresholded, isolate
+from hwgq.compile.graph import Graph, IntArray
 from hwgq.compile.netlist import core_map, core_text
 from hwgq.compile.verilator import SimPorts, Simulator, Stalls, Tap, build_simulator
 from hwgq.compile.verilator_run import Run
@@ -114,7 +114,7 @@ def core_simulator(graph: Graph, rtl: Path, *, taps: bool, trace: bool) -> Simul
 
 
 def write_isolated_rtl(
-    graph: Graph, layer: Mvau | Thresholding, rtl: Path, folder: Path
+    graph: Graph, layer: Thresholded, rtl: Path, folder: Path
 ) -> Graph:
     """Write one layer of a build as a core of its own.
 

@@ -5,15 +5,15 @@ import dataclasses
 
 import numpy as np
 
-from hwgq.compile.graph import ElementType, Graph, IntArray, Mvau
-from hwgq.compile.popcount import BoolArray, corrections, popcount_bounds
+from hwgq.compile.graph import ElementType, Graph, IntArray, Mvau, Vvau
+from hwgq.compile.popcount import corrections, layer_weights, popcount_bounds
 from hwgq.errors import UnsupportedLayerError
 
 
 def absorb_offsets(graph: Graph) -> Graph:
-    """Restate every MVAU in terms of the popcount that its datapath computes.
+    """Restate every MVAU and VVAU in terms of the popcount that its datapath computes.
 
-    Afterwards ``popcount`` is true for every MVAU; thresholds are compared with S and
+    Afterwards ``popcount`` is true for all of them; thresholds are compared with S and
     lie between the smallest S of their row ("always") and one more than the largest
     ("never"); layers without thresholds have a bias and a shift that turn S into the
     dot product. Accumulators are as wide as S and the thresholds need, no wider.
@@ -24,13 +24,13 @@ def absorb_offsets(graph: Graph) -> Graph:
         If a layer's input is in two's complement, or if accumulators are to be emitted
         for an input whose step is no power of two.
     """
-    for layer in tuple(graph.mvaus()):
-        if not layer.popcount:
+    for layer in graph.layers:
+        if isinstance(layer, Mvau | Vvau) and not layer.popcount:
             graph = _absorb(graph, layer)
     return graph
 
 
-def _absorb(graph: Graph, layer: Mvau) -> Graph:
+def _absorb(graph: Graph, layer: Mvau | Vvau) -> Graph:
     element = graph.streams[layer.inputs[0]].type
     if element.is_signed or element.step < 1:
         raise UnsupportedLayerError(
@@ -38,19 +38,19 @@ def _absorb(graph: Graph, layer: Mvau) -> Graph:
             f"its input is in two's complement or has step {element.step}",
             "Quantize the input so that its codes are unsigned and rise with the value",
         )
-    weights = graph.tensors[layer.weights].astype(np.bool_)
     if layer.thresholds is None:
-        return _absorb_into_bias(graph, layer, weights, element)
-    return _absorb_into_thresholds(graph, layer, weights, element)
+        return _absorb_into_bias(graph, layer, element)
+    return _absorb_into_thresholds(graph, layer, element)
 
 
 def _absorb_into_thresholds(
-    graph: Graph, layer: Mvau, weights: BoolArray, element: ElementType
+    graph: Graph, layer: Mvau | Vvau, element: ElementType
 ) -> Graph:
     assert layer.thresholds is not None
     dots = graph.tensors[layer.thresholds].astype(np.int64)
-    low, high = popcount_bounds(weights, element)
-    constant = corrections(weights, element)
+    weights = layer_weights(graph, layer)
+    low, high = popcount_bounds(weights, element, layer.weight_bits)
+    constant = corrections(weights, element, layer.weight_bits)
     thresholds = _popcount_thresholds(dots, constant, element.step, low, high)
     graph, key = graph.with_tensor(thresholds)
     largest = int(max(high.max(), thresholds.max(initial=0)))
@@ -74,17 +74,16 @@ def _popcount_thresholds(
     return -((constant[:, None] - reachable) // step)
 
 
-def _absorb_into_bias(
-    graph: Graph, layer: Mvau, weights: BoolArray, element: ElementType
-) -> Graph:
+def _absorb_into_bias(graph: Graph, layer: Mvau | Vvau, element: ElementType) -> Graph:
     if element.step & (element.step - 1):
         raise UnsupportedLayerError(
             layer.name,
             f"emits accumulators of an input with step {element.step}",
             "Use an input quantizer whose step is a power of two of its unit",
         )
-    low, high = popcount_bounds(weights, element)
-    bias = corrections(weights, element)
+    weights = layer_weights(graph, layer)
+    low, high = popcount_bounds(weights, element, layer.weight_bits)
+    bias = corrections(weights, element, layer.weight_bits)
     if layer.bias is not None:
         bias = bias + graph.tensors[layer.bias].astype(np.int64)
     graph, key = graph.with_tensor(bias)

@@ -4,7 +4,7 @@
 import dataclasses
 from typing import Literal
 
-from hwgq.compile.graph import Graph, Layer, Mvau, Thresholding
+from hwgq.compile.graph import Graph, Layer, Mvau, Thresholding, Vvau
 
 #: A look-up table of four inputs is a memory of this many words of one bit. Deeper ones
 #: need several and a tree of multiplexers a bit, for which a block RAM is cheaper.
@@ -23,7 +23,7 @@ def store_of(words: int) -> Literal["lut", "block"]:
 
 def _placed(layer: Layer) -> Layer:
     match layer:
-        case Mvau():
+        case Mvau() | Vvau():
             return dataclasses.replace(
                 layer,
                 weight_store=store_of(layer.cycles),

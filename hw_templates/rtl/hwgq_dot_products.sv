@@ -35,8 +35,8 @@ module hwgq_dot_products #(
   if (IN_BITS < 1 || IN_BITS > 8) begin : gen_bad_in
     $error("IN_BITS (%0d) must be 1 to 8.", IN_BITS);
   end
-  if (WEIGHT_BITS < 1 || WEIGHT_BITS > 8) begin : gen_bad_weight
-    $error("WEIGHT_BITS (%0d) must be 1 to 8.", WEIGHT_BITS);
+  if (WEIGHT_BITS < 1 || WEIGHT_BITS > 16) begin : gen_bad_weight
+    $error("WEIGHT_BITS (%0d) must be 1 to 16.", WEIGHT_BITS);
   end
   if (ACC_BITS < 1) begin : gen_bad_acc
     $error("ACC_BITS must be at least 1.");

@@ -3,39 +3,50 @@
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
 from hwgq.compile.cost import Lanes
-from hwgq.compile.graph import ElementType, Graph, IntArray, Mvau, Stream
+from hwgq.compile.graph import ElementType, Graph, IntArray, Mvau, Stream, Vvau
 from hwgq.compile.passes import fold
 from hwgq.compile.passes.absorb_offsets import absorb_offsets
 from hwgq.compile.passes.insert_width_converters import insert_width_converters
 from hwgq.compile.passes.place_memories import place_memories
 from hwgq.compile.passes.size_fifos import size_fifos
-from hwgq.compile.popcount import BoolArray, corrections, popcount_bounds
+from hwgq.compile.popcount import Weights, corrections, popcount_bounds
 
 NEVER = np.iinfo(np.int64).max
 
 
-def dot_bounds(weights: BoolArray, element: ElementType) -> tuple[IntArray, IntArray]:
+def random_weights(
+    rng: np.random.Generator, shape: tuple[int, int], bits: int = 1
+) -> Weights:
+    """Draw signs, or integers in two's complement of several bits."""
+    if bits == 1:
+        return rng.random(shape) < 0.5
+    return rng.integers(-(1 << bits - 1), 1 << bits - 1, shape)
+
+
+def dot_bounds(
+    weights: Weights, element: ElementType, bits: int = 1
+) -> tuple[IntArray, IntArray]:
     """Smallest and largest dot product of every row."""
-    low, high = popcount_bounds(weights, element)
-    constant = corrections(weights, element)
+    low, high = popcount_bounds(weights, element, bits)
+    constant = corrections(weights, element, bits)
     return element.step * low + constant, element.step * high + constant
 
 
 def random_thresholds(
-    rng: np.random.Generator, weights: BoolArray, element: ElementType, steps: int
+    rng: np.random.Generator, low: IntArray, high: IntArray, steps: int
 ) -> IntArray:
     """Thresholds near the middle of the dot products, some never and some always."""
-    low, high = dot_bounds(weights, element)
     spread = np.maximum(1, (high - low) // 8)[:, None]
     middle = ((low + high) // 2)[:, None]
-    thresholds = middle + rng.integers(-spread, spread + 1, (len(weights), steps))
+    thresholds = middle + rng.integers(-spread, spread + 1, (len(low), steps))
     if steps:
-        thresholds[rng.random(len(weights)) < 0.05, -1] = NEVER
-        thresholds[rng.random(len(weights)) < 0.05, 0] = -NEVER
+        thresholds[rng.random(len(low)) < 0.05, -1] = NEVER
+        thresholds[rng.random(len(low)) < 0.05, 0] = -NEVER
     return np.sort(thresholds, axis=1)
 
 
@@ -46,6 +57,7 @@ def random_mlp(
     entry: ElementType | None = None,
     steps: int = 3,
     logits: bool = True,
+    weight_bits: int = 1,
 ) -> Graph:
     """Make a chain of random MVAUs in terms of dot products, all lanes 1.
 
@@ -61,6 +73,8 @@ def random_mlp(
         Thresholds per channel of the hidden layers.
     logits
         Whether the last layer emits accumulators.
+    weight_bits
+        Bits of a weight.
     """
     rng = np.random.default_rng(seed)
     element = entry or ElementType.unsigned(16)
@@ -68,44 +82,72 @@ def random_mlp(
     graph = Graph(layers=(), streams=streams, input="image", output="image")
     last = len(sizes) - 2
     for i, (columns, rows) in enumerate(pairwise(sizes)):
-        weights = rng.random((rows, columns)) < 0.5
         count = 0 if logits and i == last else steps
-        graph = _append(graph, rng, f"layer{i}", weights, count)
+        graph, fields, kind = _products(graph, rng, (rows, columns), weight_bits, count)
+        name = f"layer{i}"
+        ends = {"name": name, "inputs": (graph.output,), "outputs": (f"{name}.out",)}
+        layer = Mvau(**ends, **fields, rows=rows, columns=columns)
+        out = Stream(name=f"{name}.out", shape=(rows,), type=kind)
+        graph = graph.with_stream(out).replace(
+            layers=(*graph.layers, layer), output=out.name
+        )
     return graph
 
 
-def _append(
-    graph: Graph, rng: np.random.Generator, name: str, weights: BoolArray, steps: int
+def random_vvau(
+    seed: int,
+    channels: int,
+    taps: int,
+    lanes: tuple[int, int],
+    *,
+    entry: ElementType | None = None,
+    steps: int = 3,
+    weight_bits: int = 1,
 ) -> Graph:
+    """Make a random VVAU of (PE, SIMD) lanes alone, in terms of dot products.
+
+    Its frames are of 2 by 3 pixels.
+    """
+    rng = np.random.default_rng(seed)
+    pe, simd = lanes
+    image = Stream(
+        name="image",
+        shape=(2, 3, channels // pe, 1, taps, pe),
+        type=entry or ElementType.unsigned(3),
+        beat=pe * simd,
+    )
+    graph = Graph(layers=(), streams={"image": image}, input="image", output="image")
+    graph, fields, kind = _products(graph, rng, (channels, taps), weight_bits, steps)
+    ends = {"name": "depthwise", "inputs": ("image",), "outputs": ("out",)}
+    layer = Vvau(**ends, **fields, channels=channels, taps=taps, pe=pe, simd=simd)
+    out = Stream(name="out", shape=(2, 3, channels), type=kind, beat=pe)
+    return graph.with_stream(out).replace(layers=(layer,), output="out")
+
+
+def _products(
+    graph: Graph,
+    rng: np.random.Generator,
+    shape: tuple[int, int],
+    weight_bits: int,
+    steps: int,
+) -> tuple[Graph, dict[str, Any], ElementType]:
+    """Draw what a layer of dot products has, and find what it emits."""
     element = graph.streams[graph.output].type
-    low, high = dot_bounds(weights, element)
+    weights = random_weights(rng, shape, weight_bits)
+    low, high = dot_bounds(weights, element, weight_bits)
     accumulator = ElementType.signed(int(low.min()), int(high.max()))
     graph, weight_key = graph.with_tensor(weights)
     threshold_key = None
     if steps:
-        thresholds = random_thresholds(rng, weights, element, steps)
+        thresholds = random_thresholds(rng, low, high, steps)
         graph, threshold_key = graph.with_tensor(thresholds)
-    rows, columns = weights.shape
-    layer = Mvau(
-        name=name,
-        inputs=(graph.output,),
-        outputs=(f"{name}.out",),
-        rows=rows,
-        columns=columns,
-        weights=weight_key,
-        thresholds=threshold_key,
-        accumulator=accumulator,
-    )
-    out = Stream(
-        name=f"{name}.out",
-        shape=(rows,),
-        type=ElementType.unsigned(steps) if steps else accumulator,
-    )
-    return graph.replace(
-        layers=(*graph.layers, layer),
-        streams={**graph.streams, out.name: out},
-        output=out.name,
-    )
+    fields = {
+        "weights": weight_key,
+        "weight_bits": weight_bits,
+        "thresholds": threshold_key,
+        "accumulator": accumulator,
+    }
+    return graph, fields, ElementType.unsigned(steps) if steps else accumulator
 
 
 def random_codes(graph: Graph, frames: int, seed: int = 0) -> IntArray:

@@ -8,7 +8,7 @@ from hwgq.compile.emulate import emulate
 from hwgq.compile.graph import BIPOLAR, ElementType, Graph
 from hwgq.compile.passes.absorb_offsets import absorb_offsets
 from hwgq.errors import UnsupportedLayerError
-from tests.compile.graphs import NEVER, random_codes, random_mlp
+from tests.compile.graphs import NEVER, random_codes, random_mlp, random_vvau
 
 ENTRIES = {
     "bipolar": BIPOLAR,
@@ -29,10 +29,13 @@ def single(graph: Graph, thresholds: list[list[int]]) -> Graph:
 
 @pytest.mark.parametrize("entry", ENTRIES.values(), ids=ENTRIES)
 @pytest.mark.parametrize("steps", [1, 3, 7])
+@pytest.mark.parametrize("weight_bits", [1, 2, 3, 8])
 def test_dot_products_and_popcounts_give_the_same_integers(
-    entry: ElementType, steps: int
+    entry: ElementType, steps: int, weight_bits: int
 ) -> None:
-    graph = random_mlp(7, (85, 24, 70, 5), entry=entry, steps=steps)
+    graph = random_mlp(
+        7, (85, 24, 70, 5), entry=entry, steps=steps, weight_bits=weight_bits
+    )
     codes = random_codes(graph, 50)
     absorbed = absorb_offsets(graph)
     expected, got = emulate(graph, codes), emulate(absorbed, codes)
@@ -41,6 +44,21 @@ def test_dot_products_and_popcounts_give_the_same_integers(
     logits = absorbed.streams[absorbed.output].type
     assert got[absorbed.output].min() >= logits.low
     assert got[absorbed.output].max() <= logits.high
+
+
+@pytest.mark.parametrize("entry", ENTRIES.values(), ids=ENTRIES)
+@pytest.mark.parametrize("steps", [0, 1, 3])
+@pytest.mark.parametrize("weight_bits", [1, 2, 5])
+def test_a_depthwise_layer_gives_the_same_integers(
+    entry: ElementType, steps: int, weight_bits: int
+) -> None:
+    graph = random_vvau(
+        7, 6, 9, (2, 1), entry=entry, steps=steps, weight_bits=weight_bits
+    )
+    codes = random_codes(graph, 20)
+    expected, got = (emulate(g, codes) for g in (graph, absorb_offsets(graph)))
+    np.testing.assert_array_equal(got["out"], expected["out"])
+    assert len(np.unique(got["out"])) > 1
 
 
 @pytest.mark.parametrize(("columns", "bits"), [(5, 4), (85, 8), (64, 8), (21, 6)])

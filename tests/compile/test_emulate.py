@@ -14,12 +14,14 @@ from hwgq.compile.graph import (
     Fork,
     Graph,
     Stream,
+    SumPool,
     Thresholding,
+    Vvau,
     WidthConverter,
 )
 from hwgq.compile.passes.absorb_offsets import absorb_offsets
 from hwgq.errors import DataError
-from tests.compile.graphs import disagreements, random_codes, random_mlp
+from tests.compile.graphs import disagreements, random_codes, random_mlp, random_vvau
 
 
 def residual_graph() -> Graph:
@@ -72,6 +74,39 @@ def test_a_fork_and_an_add_made_by_hand_are_emulated() -> None:
     values = codes + (2 * signs - 1)
     np.testing.assert_array_equal(got["sum"], values + 1)
     np.testing.assert_array_equal(got["out"], values + 1 >= np.array([1, 3, 5]))
+
+
+@pytest.mark.parametrize("absorbed", [False, True])
+@pytest.mark.parametrize("weight_bits", [1, 3])
+def test_a_depthwise_layer_is_emulated_channel_by_channel(
+    weight_bits: int, absorbed: bool
+) -> None:
+    graph = random_vvau(3, 4, 5, (2, 1), steps=0, weight_bits=weight_bits)
+    codes = random_codes(graph, 7)
+    (layer,) = graph.layers
+    assert isinstance(layer, Vvau)
+    weights = graph.tensors[layer.weights].astype(np.int64)
+    if weight_bits == 1:
+        weights = 2 * weights - 1
+    expected = np.zeros((7, 2, 3, 4), dtype=np.int64)
+    for channel in range(4):
+        taps = codes[:, :, :, channel // 2, 0, :, channel % 2]
+        expected[..., channel] = taps @ weights[channel]
+    run = absorb_offsets(graph) if absorbed else graph
+    np.testing.assert_array_equal(emulate(run, codes)["out"], expected)
+
+
+def test_a_sum_pool_adds_the_pixels_of_each_channel() -> None:
+    entry = Stream(name="a", shape=(2, 3, 4), type=ElementType.unsigned(3, offset=-2))
+    total = Stream(name="b", shape=(4,), type=ElementType.unsigned(18, offset=-12))
+    layer = SumPool(name="sum", inputs=("a",), outputs=("b",), channels=4, pixels=6)
+    streams = {"a": entry, "b": total}
+    graph = Graph(layers=(layer,), streams=streams, input="a", output="b")
+    codes = random_codes(graph, 5)
+    got = emulate(graph, codes)["b"]
+    np.testing.assert_array_equal(got, codes.sum(axis=(1, 2)))
+    values = entry.type.values(codes).sum(axis=(1, 2))
+    np.testing.assert_array_equal(total.type.values(got), values)
 
 
 def test_repacking_does_not_change_a_stream() -> None:

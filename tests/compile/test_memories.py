@@ -2,10 +2,10 @@
 import numpy as np
 import pytest
 
-from hwgq.compile.graph import Graph, Mvau
+from hwgq.compile.graph import Graph, Mvau, Vvau
 from hwgq.compile.memories import hex_words, memory_images, parameter_bits, weight_bits
 from hwgq.compile.passes.absorb_offsets import absorb_offsets
-from tests.compile.graphs import random_mlp, with_lanes
+from tests.compile.graphs import random_mlp, random_vvau, with_lanes
 
 
 @pytest.fixture(params=[(1, 1), (2, 5), (6, 20), (3, 4)])
@@ -29,6 +29,39 @@ def test_every_weight_lies_where_the_datapath_reads_it(graph: Graph) -> None:
             sf, s = divmod(column, layer.simd)
             word = image[nf * layer.synapse_folds + sf]
             assert word >> (p * layer.simd + s) & 1 == weights[row, column]
+
+
+@pytest.mark.parametrize("bits", [2, 3, 8])
+def test_every_bit_of_a_weight_lies_in_its_plane(bits: int) -> None:
+    network = absorb_offsets(random_mlp(4, (20, 6, 3), weight_bits=bits))
+    graph = with_lanes(network, [(2, 5), (1, 6)])
+    check_planes(graph, next(graph.mvaus()))
+
+
+@pytest.mark.parametrize("bits", [1, 4])
+@pytest.mark.parametrize("lanes", [(2, 1), (6, 3)])
+def test_a_channel_of_a_vvau_is_a_row_and_a_tap_a_column(
+    bits: int, lanes: tuple[int, int]
+) -> None:
+    graph = absorb_offsets(random_vvau(4, 6, 9, lanes, weight_bits=bits))
+    (layer,) = graph.layers
+    assert isinstance(layer, Vvau)
+    check_planes(graph, layer)
+    assert len(parameter_bits(graph, layer)) == layer.neuron_folds
+
+
+def check_planes(graph: Graph, layer: Mvau | Vvau) -> None:
+    """Look every bit of every weight up in the memory image."""
+    image = words(memory_images(graph)["w0.hex"])
+    assert len(image) == layer.cycles
+    weights, lanes = graph.tensors[layer.weights], layer.pe * layer.simd
+    for (row, column), weight in np.ndenumerate(weights):
+        nf, p = divmod(row, layer.pe)
+        sf, s = divmod(column, layer.simd)
+        word = image[nf * layer.synapse_folds + sf]
+        for k in range(layer.weight_bits):
+            bit = word >> (k * lanes + p * layer.simd + s) & 1
+            assert bit == int(weight) >> k & 1
 
 
 def test_every_threshold_lies_where_the_comparator_reads_it(graph: Graph) -> None:

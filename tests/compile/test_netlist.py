@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from hwgq.compile.graph import Graph, Mvau
+from hwgq.compile.graph import ElementType, Graph, Mvau, SumPool
 from hwgq.compile.netlist import core_map, core_text, write_rtl
+from hwgq.compile.passes.absorb_offsets import absorb_offsets
 from hwgq.errors import UnsupportedLayerError
-from tests.compile.graphs import placed, random_mlp
+from tests.compile.graphs import placed, random_mlp, random_vvau
 from tests.compile.test_emulate import residual_graph
 
 HOSTILE = (
@@ -26,7 +27,7 @@ def test_streams_are_numbered_in_order(graph: Graph) -> None:
         "image": 0,
         "layer0.out": 1,
         "layer0.out.queued": 2,
-        "layer0.out.queued.converted": 3,
+        "layer0.out.converted": 3,
         "layer1.out": 4,
     }
 
@@ -41,9 +42,30 @@ def test_every_layer_is_an_instance_with_its_parameters(graph: Graph) -> None:
         ("hwgq_mvau", "u_3"),
     ]
     assert '.WEIGHT_FILE("w0.hex")' in instances[0][1]
-    assert ".DEPTH(12)" in instances[1][1]
+    assert ".DEPTH(10)" in instances[1][1]
     assert re.search(r"N_IN\(1\),\s+\.N_OUT\(2\),\s+\.B\(2\)", instances[2][1])
     assert ".STEPS(0)" in instances[3][1]
+
+
+def test_wide_weights_and_the_layers_of_images_have_hardware() -> None:
+    wide = random_mlp(1, (8, 3), weight_bits=3, logits=False)
+    (mvau,) = re.findall(r"WEIGHT_BITS\((\d+)\)", core_text(placed(wide, [(1, 4)])))
+    assert mvau == "3"
+    graph = absorb_offsets(random_vvau(1, 4, 9, (4, 3), weight_bits=2))
+    pixels = graph.streams["out"]
+    total = dataclasses.replace(
+        pixels, name="total", shape=(4,), type=ElementType.unsigned(18)
+    )
+    pooling = SumPool(
+        name="pool", inputs=("out",), outputs=("total",), channels=4, pixels=6, pe=4
+    )
+    graph = graph.with_stream(total).replace(
+        layers=(*graph.layers, pooling), output="total"
+    )
+    text = core_text(graph)
+    assert re.search(r"hwgq_vvau #\(\s+\.CHANNELS\(4\),\s+\.TAPS\(9\),", text)
+    pool = r"hwgq_sum_pool #\(\s+\.CHANNELS\(4\),\s+\.PIXELS\(6\),\s+\.PE\(4\),"
+    assert re.search(pool + r"\s+\.IN_BITS\(2\),\s+\.OUT_BITS\(5\)", text)
 
 
 def test_names_from_the_network_reach_only_harmless_comments(graph: Graph) -> None:

@@ -2,16 +2,24 @@
 import dataclasses
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from hwgq.compile.graph import Graph, Thresholding
+from hwgq.compile.graph import (
+    Graph,
+    Pool,
+    SlidingWindow,
+    SumPool,
+    Thresholding,
+    Window,
+)
 from hwgq.compile.passes.absorb_offsets import absorb_offsets
 from hwgq.compile.passes.insert_width_converters import insert_width_converters
 from hwgq.compile.serialize import load_graph, save_graph
 from hwgq.errors import StorageError
-from tests.compile.graphs import random_mlp, with_lanes
+from tests.compile.graphs import random_mlp, random_vvau, with_lanes
 
 
 @pytest.fixture
@@ -77,11 +85,21 @@ def test_a_wrong_file_is_refused(
 
 
 def test_every_kind_of_layer_is_kept(tmp_path: Path) -> None:
-    layer = Thresholding(
+    thresholding = Thresholding(
         name="t", inputs=("a",), outputs=("b",), channels=2, thresholds="x"
     )
-    graph = Graph(layers=(layer,), streams={}, input="a", output="b")
+    graph = Graph(layers=(), streams={}, input="a", output="b")
     graph, key = graph.with_tensor(np.array([[1], [2]]))
-    graph = graph.replace(layers=(dataclasses.replace(layer, thresholds=key),))
+    window = Window(input=(5, 4), output=(3, 2), kernel=(3, 2), pad=(0, 1))
+    ends: dict[str, Any] = {"inputs": ("a",), "outputs": ("b",)}
+    layers = (
+        dataclasses.replace(thresholding, thresholds=key),
+        SlidingWindow(name="w", **ends, window=window, channels=2, pad_code=1),
+        Pool(name="p", **ends, channels=2, taps=6, flips=key),
+        SumPool(name="s", **ends, channels=2, pixels=6),
+        next(iter(random_vvau(1, 4, 9, (2, 1)).layers)),
+    )
+    tensors = {**random_vvau(1, 4, 9, (2, 1)).tensors, **graph.tensors}
+    graph = graph.replace(layers=layers, tensors=tensors)
     save_graph(graph, tmp_path / "g.json", tmp_path)
     assert load_graph(tmp_path / "g.json", tmp_path).layers == graph.layers

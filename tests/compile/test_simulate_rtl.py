@@ -7,13 +7,28 @@ import numpy as np
 import pytest
 
 from hwgq.compile.emulate import emulate
-from hwgq.compile.graph import BIPOLAR, ElementType, Graph, Stream, Thresholding
+from hwgq.compile.graph import (
+    BIPOLAR,
+    ElementType,
+    Graph,
+    Stream,
+    SumPool,
+    Thresholding,
+)
 from hwgq.compile.netlist import write_rtl
+from hwgq.compile.passes.absorb_offsets import absorb_offsets
+from hwgq.compile.passes.place_memories import place_memories
 from hwgq.compile.schedule import initiation_interval
 from hwgq.compile.simulate_rtl import Simulation, simulate_rtl
 from hwgq.compile.verilator import Stalls
 from hwgq.errors import StorageError
-from tests.compile.graphs import disagreements, placed, random_codes, random_mlp
+from tests.compile.graphs import (
+    disagreements,
+    placed,
+    random_codes,
+    random_mlp,
+    random_vvau,
+)
 
 FRAMES = 40
 
@@ -24,6 +39,7 @@ class Case(NamedTuple):
     entry: ElementType = ElementType.unsigned(16)
     steps: int = 3
     logits: bool = True
+    weight_bits: int = 1
 
 
 CASES = {
@@ -36,6 +52,16 @@ CASES = {
     "signed, beats that do not divide": Case(
         (85, 36, 12, 12), [(4, 17), (3, 9), (3, 2)], ElementType.unsigned(15, offset=-8)
     ),
+    "2-bit weights": Case((32, 24, 10), [(4, 16), (2, 12)], weight_bits=2),
+    "4-bit weights, signed": Case(
+        (30, 12, 8),
+        [(3, 5), (8, 4)],
+        ElementType.unsigned(15, offset=-8),
+        weight_bits=4,
+    ),
+    "8-bit weights, bipolar": Case(
+        (12, 8, 6), [(2, 6), (6, 2)], BIPOLAR, 1, weight_bits=8
+    ),
     "15 levels": Case((20, 36, 10), [(4, 10), (1, 18)], steps=15, logits=False),
 }
 
@@ -47,7 +73,12 @@ def build(
     case: Case = request.param
     graph = placed(
         random_mlp(
-            1, case.sizes, entry=case.entry, steps=case.steps, logits=case.logits
+            1,
+            case.sizes,
+            entry=case.entry,
+            steps=case.steps,
+            logits=case.logits,
+            weight_bits=case.weight_bits,
         ),
         case.lanes,
     )
@@ -121,6 +152,31 @@ def test_a_thresholding_before_a_layer_equals_emulation(tmp_path: Path) -> None:
     graph = placed(graph, [(2, 4)])
     write_rtl(graph, tmp_path)
     assert run(graph, tmp_path).interval(graph) == initiation_interval(graph)
+
+
+@pytest.mark.parametrize(("weight_bits", "lanes"), [(1, (2, 1)), (3, (6, 3))])
+def test_a_depthwise_layer_and_a_sum_equal_emulation(
+    weight_bits: int, lanes: tuple[int, int], tmp_path: Path
+) -> None:
+    graph = absorb_offsets(random_vvau(2, 6, 9, lanes, weight_bits=weight_bits))
+    total = Stream(
+        name="total", shape=(6,), type=ElementType.unsigned(18), beat=lanes[0]
+    )
+    pooling = SumPool(
+        name="pool",
+        inputs=("out",),
+        outputs=("total",),
+        channels=6,
+        pixels=6,
+        pe=lanes[0],
+    )
+    graph = graph.with_stream(total).replace(
+        layers=(*graph.layers, pooling), output="total"
+    )
+    graph = place_memories(graph)
+    write_rtl(graph, tmp_path)
+    assert run(graph, tmp_path).interval(graph) == initiation_interval(graph)
+    run(graph, tmp_path, stalls=Stalls(seed=3))
 
 
 def test_a_folder_that_is_no_build_is_refused(tmp_path: Path) -> None:
