@@ -3,8 +3,8 @@
 
 This is the arithmetic of the numeric contract (docs/numeric-contract.md): each operand
 is the float64 of the float32 that the file stores, nothing is recomputed or fused.
-ONNX's own reference evaluator runs the standard operators; the four below are ours,
-because ONNX leaves their order of operations open or does not know them.
+ONNX's own reference evaluator runs the standard operators; the five below are ours,
+because ONNX leaves their order of operations open, or errs, or does not know them.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import onnx
+from numpy.lib.stride_tricks import sliding_window_view
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, numpy_helper
 from onnx.reference import ReferenceEvaluator
 from onnx.reference.op_run import OpRun
@@ -113,6 +114,36 @@ class BatchNormalization(OpRun):
         return (normal * gamma + beta,)
 
 
+class MaxPool(OpRun):
+    """Max pooling with explicit padding.
+
+    ONNX's own reference stops at some uneven paddings, or emits a position too many.
+    """
+
+    op_domain = ""
+
+    def _run(
+        self,
+        x: FloatArray,
+        *,
+        kernel_shape: Sequence[int],
+        strides: Sequence[int] | None = None,
+        dilations: Sequence[int] | None = None,
+        pads: Sequence[int] | None = None,
+        **_: Any,
+    ) -> tuple[FloatArray]:
+        axes = len(kernel_shape)
+        steps, gaps = strides or [1] * axes, dilations or [1] * axes
+        before, behind = np.reshape(pads or [0] * 2 * axes, (2, axes))
+        around = [(0, 0), (0, 0), *zip(before, behind, strict=True)]
+        padded = np.pad(x, around, constant_values=-np.inf)
+        extents = [g * (k - 1) + 1 for g, k in zip(gaps, kernel_shape, strict=True)]
+        windows = sliding_window_view(padded, extents, tuple(range(2, 2 + axes)))
+        every = tuple(slice(None, None, step) for step in (*steps, *gaps))
+        taken = windows[:, :, *every]
+        return (taken.max(axis=tuple(range(2 + axes, 2 + 2 * axes))),)
+
+
 class Quant(OpRun):
     """QONNX's uniform quantizer."""
 
@@ -174,7 +205,7 @@ class Float64:
 
     def __init__(self, model: ModelProto) -> None:
         self.model = model
-        operators = [BatchNormalization, Quant, BipolarQuant, MultiThreshold]
+        operators = [BatchNormalization, MaxPool, Quant, BipolarQuant, MultiThreshold]
         self._evaluator = ReferenceEvaluator(model, new_ops=operators)
         self._input = model.graph.input[0].name
 

@@ -143,7 +143,7 @@ def check_network(model: ModelProto, place: str) -> None:
     _check_references(graph, place)
     check_schemas(model, place)
     for name, sizes in infer_shapes(model, place).items():
-        _count_elements(sizes, f"{place}: {name!r}")
+        _count_elements((size or 1 for size in sizes), f"{place}: {name!r}")
 
 
 def _check_texts(message: Message, place: str) -> None:

@@ -81,7 +81,7 @@ def check_quantizer(node: NodeProto, place: str) -> None:
 
 
 def infer_shapes(model: ModelProto, place: str) -> dict[str, list[int]]:
-    """Infer the sizes of all tensors, without those that are not fixed.
+    """Infer the sizes of all tensors; 0 stands for one that is not fixed.
 
     Quantizers, which ONNX does not know, leave shapes as they are. What the file says
     of shapes in between is not believed.
@@ -106,11 +106,7 @@ def infer_shapes(model: ModelProto, place: str) -> dict[str, list[int]]:
             whole, strict_mode=True, data_prop=True
         )
     return {
-        value.name: [
-            d.dim_value
-            for d in value.type.tensor_type.shape.dim
-            if d.HasField("dim_value")
-        ]
+        value.name: [d.dim_value for d in value.type.tensor_type.shape.dim]
         for value in (*inferred.graph.value_info, *inferred.graph.output)
     }
 

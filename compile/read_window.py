@@ -2,8 +2,8 @@
 """Read the window of a ``Conv`` or a ``MaxPool`` off its node."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
+import numpy as np
 from onnx import NodeProto
 
 from hwgq.compile.onnx_node import attribute_values
@@ -47,8 +47,8 @@ def read_window(tape: Tape, node: NodeProto) -> Window:
         kernel=_pair(kernel),
         stride=_pair(values.get("strides", (1, 1))),
         dilation=_pair(values.get("dilations", (1, 1))),
+        pad=_pads(values),
     )
-    window = replace(window, pad=_pads(values, window))
     _check_reach(node, window)
     return window
 
@@ -59,27 +59,26 @@ def _pair(sizes: object) -> Pair:
     return rows, columns
 
 
-def _pads(values: dict[str, object], window: Window) -> Pair:
+def _pads(values: dict[str, object]) -> Pair:
     """Give the padding above and to the left."""
-    mode = str(values.get("auto_pad", "NOTSET"))
-    if mode.startswith("SAME"):
-        rows, columns = (
-            (total + (mode == "SAME_LOWER")) // 2 for total in window.pad_end
-        )
-        return rows, columns
     pads = values.get("pads", (0, 0, 0, 0))
     assert isinstance(pads, Sequence)
-    if mode == "VALID":
-        return 0, 0
     return _pair(pads[:2])
 
 
 def _check_reach(node: NodeProto, window: Window) -> None:
     """Refuse pooling windows that meet no pixel: they have no maximum."""
-    ends = zip(window.pad, window.pad_end, window.extent, strict=True)
-    if node.op_type == "MaxPool" and any(max(a, b) >= e for a, b, e in ends):
+    if node.op_type == "MaxPool" and not all(_reaches(window, axis) for axis in (0, 1)):
         raise UnsupportedLayerError(
             node.name,
             "has a window that lies in the padding alone",
             "Pad by less than the window",
         )
+
+
+def _reaches(window: Window, axis: int) -> bool:
+    """Tell whether a window meets a pixel at each of its positions along one axis."""
+    positions = np.arange(window.output[axis])[:, np.newaxis]
+    starts = positions * window.stride[axis] - window.pad[axis]
+    met = starts + np.arange(window.kernel[axis]) * window.dilation[axis]
+    return bool(((met >= 0) & (met < window.input[axis])).any(axis=1).all())

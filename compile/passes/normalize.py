@@ -17,6 +17,7 @@ from onnx.numpy_helper import to_array
 from hwgq.compile.evaluate import ROUNDING_MODES
 from hwgq.compile.onnx_file import INT_QUANT, QONNX_ALIASES, QONNX_DOMAIN
 from hwgq.compile.onnx_node import attribute_values, opset_of
+from hwgq.compile.passes.explicit_pads import write_pads
 from hwgq.compile.passes.rewrite import rewrite, split_averages
 from hwgq.errors import UnsupportedLayerError, shorten
 
@@ -48,6 +49,7 @@ def normalize(model: ModelProto) -> ModelProto:
     result = ModelProto()
     result.CopyFrom(model)
     _normalize_domains(result)
+    write_pads(result)
     split_averages(result)
     nodes = [n for node in result.graph.node for n in rewrite(node, result.graph)]
     nodes = _drop_pass_through(nodes, result.graph)

@@ -17,6 +17,8 @@ from hwgq.compile.options import declared_input
 from hwgq.compile.passes.normalize import normalize
 from hwgq.compile.passes.record import record
 from hwgq.compile.tape import Tape
+from tests.compile.literal_windows import Conv as LiteralConv
+from tests.compile.literal_windows import MaxPool as LiteralMaxPool
 
 QONNX = "qonnx.custom_op.general"
 QUANTIZERS = {"BipolarQuant", "MultiThreshold", "Quant"}
@@ -61,19 +63,39 @@ class Chain:
         self.tensor = output
         return self
 
-    def weights(self, rows, columns, scale=0.25):
-        """Append what makes 1-bit weights of floats; return their tensor."""
-        value = self.constant(self.rng.normal(size=(columns, rows)))
+    def weights(self, *shape, scale=0.25, bits=1):
+        """Append what makes low-bit weights of floats; return their tensor."""
+        largest = max(1, 2 ** (bits - 1) - 1)
+        value = self.rng.normal(size=shape) * np.max(scale) * largest / 2
+        inputs = [self.constant(value), self.constant(np.float32(scale))]
         output = f"weights{len(self.nodes)}"
-        inputs = [value, self.constant(np.float32(scale))]
-        node = helper.make_node("BipolarQuant", inputs, [output], output)
+        if bits == 1:
+            node = helper.make_node("BipolarQuant", inputs, [output], output)
+        else:
+            inputs += [self.constant(np.float32(v)) for v in (0, bits)]
+            node = helper.make_node(
+                "Quant", inputs, [output], output, signed=1, narrow=0
+            )
         node.domain = self.domain
         self.nodes.append(node)
         return output
 
-    def linear(self, rows, columns, scale=0.25):
-        """Append a product with 1-bit weights."""
-        return self.node("MatMul", self.weights(rows, columns, scale))
+    def linear(self, rows, columns, scale=0.25, bits=1):
+        """Append a product with low-bit weights."""
+        return self.node("MatMul", self.weights(columns, rows, scale=scale, bits=bits))
+
+    def conv(self, rows, columns, kernel=3, *, scale=0.25, bits=1, bias=None, **where):
+        """Append a convolution with low-bit weights; `columns` of one group."""
+        height, width = np.broadcast_to(kernel, 2)
+        operands = [self.weights(rows, columns, height, width, scale=scale, bits=bits)]
+        operands += [] if bias is None else [np.float32(bias)]
+        return self.node("Conv", *operands, kernel_shape=[height, width], **where)
+
+    def pool(self, kernel=2, **where):
+        """Append a max pooling, its windows side by side if nothing else is said."""
+        sizes = [int(k) for k in np.broadcast_to(kernel, 2)]
+        attributes = {"strides": sizes, **where}
+        return self.node("MaxPool", kernel_shape=sizes, **attributes)
 
     def norm(self, channels, **changed):
         """Append batch normalization, gammas of both signs."""
@@ -154,7 +176,14 @@ class BatchNormalization(OpRun):  # ONNX's own takes opset 9 for training
         return (gamma * (x - mean) / np.sqrt(var + epsilon) + beta,)
 
 
-OPERATORS = [Quant, BipolarQuant, MultiThreshold, BatchNormalization]
+OPERATORS = [
+    Quant,
+    BipolarQuant,
+    MultiThreshold,
+    BatchNormalization,
+    LiteralConv,
+    LiteralMaxPool,
+]
 
 
 def literal(model: ModelProto, frames) -> np.ndarray:
@@ -162,6 +191,11 @@ def literal(model: ModelProto, frames) -> np.ndarray:
 
     The quantizers are qonnx's own functions. Nothing of the compiler is used.
     """
+    return literal_tensors(model, frames)[model.graph.output[0].name]
+
+
+def literal_tensors(model: ModelProto, frames) -> dict[str, np.ndarray]:
+    """Evaluate every tensor of a network likewise."""
     whole = ModelProto()
     whole.CopyFrom(model)
     for tensor in (
@@ -186,10 +220,26 @@ def literal(model: ModelProto, frames) -> np.ndarray:
         whole.opset_import.append(helper.make_opsetid(QONNX, 1))
     evaluator = ReferenceEvaluator(whole, new_ops=OPERATORS)
     (name,) = evaluator.input_names
-    batch = max(1, whole.graph.input[0].type.tensor_type.shape.dim[0].dim_value)
+    first = whole.graph.input[0].type.tensor_type.shape.dim[0]
+    batch = len(frames) if first.dim_param else max(1, first.dim_value)
     groups = np.split(np.asarray(frames, np.float64), len(frames) // batch)
     with np.errstate(over="ignore"):
-        return np.concatenate([evaluator.run(None, {name: g})[0] for g in groups])
+        found = [evaluator.run(None, {name: g}, intermediate=True) for g in groups]
+    static = static_names(whole)
+    return {
+        key: tensor if key in static else np.concatenate([t[key] for t in found])
+        for key, tensor in found[0].items()
+        if key
+    }
+
+
+def static_names(model: ModelProto) -> set[str]:
+    """Name the tensors that no input flows into."""
+    static = {tensor.name for tensor in model.graph.initializer}
+    for node in model.graph.node:
+        if node.op_type == "Shape" or static.issuperset(i for i in node.input if i):
+            static.update(node.output)
+    return static
 
 
 def recorded(
