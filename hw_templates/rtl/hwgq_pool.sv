@@ -182,7 +182,8 @@ module hwgq_pool #(
     if (!started_q) assume (rst_i);
     else begin
       // Every place is free, lent to a group on its way, or taken.
-      assert (free_q + $countones(ending[Levels:1]) + result_valid_q + fifo_held == Places);
+      assert (free_q + $countones(ending) - ending[0] + result_valid_q + fifo_held
+              == Places);
       assert (beat_q < Beats);
     end
   end

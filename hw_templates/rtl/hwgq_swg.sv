@@ -228,7 +228,7 @@ module hwgq_swg #(
   always_ff @(posedge clk_i) begin
     if (rst_i) begin
       space_q <= SpaceBits'(DEPTH);
-      ahead_q <= -AheadBits'(rows_above(ExtentH));
+      ahead_q <= AheadBits'(0 - rows_above(ExtentH));
     end else begin
       space_q <= space_q - SpaceBits'(row_written) + (y_next ? SpaceBits'(more[31:0]) : '0);
       ahead_q <= ahead_q + AheadBits'(row_written) - (y_next ? AheadBits'(more[63:32]) : '0);
@@ -362,6 +362,20 @@ module hwgq_swg #(
             if ((m + k * DW) % ColBanks == j && col_turn_q == ColBankBits'(m))
               col_offset = AddressBits'((m + k * DW) / ColBanks);
       end
+`ifdef FORMAL
+      logic row_used, col_used;  // by a tap inside the frame
+      always_comb begin
+        row_used = 1'b0;
+        col_used = 1'b0;
+        for (int unsigned k = 0; k < RowTaps; k++)
+          if ((row_turn_q + k * DH) % RowBanks == i) row_used = !above[k] && !below[k];
+        for (int unsigned k = 0; k < ColTaps; k++)
+          if ((col_turn_q + k * DW) % ColBanks == j) col_used = !left[k] && !right[k];
+        if (started_q && go && row_used && col_used) assert (
+            !push || write_row_q != i || write_col_q != j
+            || write_q != AddressBits'(read_q + row_offset + col_offset));
+      end
+`endif
       always_ff @(posedge clk_i) begin
         if (push && write_row_q == RowBankBits'(i) && write_col_q == ColBankBits'(j))
           memory[write_q] <= in_data_i;
@@ -398,4 +412,55 @@ module hwgq_swg #(
       end
     end
   end
+
+`ifdef FORMAL
+  // Of the frame that is read: rows that came, are free, are needed, and were needed by
+  // the row of positions before; rounds of the row banks from the row that is read to the
+  // one that is written, and some more so that there are no negative numbers.
+  localparam int unsigned More = 2 * H + SH + ExtentH;
+  logic signed [31:0] came, freed, needed, needed_before;
+  logic [31:0] between;
+  logic [3:0] read_beats_q;
+  logic started_q = 1'b0;
+
+  assign freed = rows_above(32'(y_q));
+  assign needed = rows_above(32'(y_q) + ExtentH);
+  assign came = $signed(ahead_q) + needed;
+  assign needed_before = y_q == '0 ? Needed - H : rows_above(32'(y_q) + ExtentH - SH);
+  assign between = came + PT - y_q - dy_q + row_turn_q - write_row_q + More * RowBanks;
+
+  always_ff @(posedge clk_i) begin
+    started_q <= 1'b1;
+    if (rst_i) read_beats_q <= '0;
+    else read_beats_q <= read_beats_q + go - (out_valid_o && out_ready_i);
+  end
+
+  always_comb begin
+    if (!started_q) assume (rst_i);
+    else begin
+      // Rows: none is lost or overwritten, and either end can always go on.
+      assert (space_q == DEPTH + freed - came);
+      assert (came >= needed_before);
+      assert (in_ready_o || rows_ready);
+      assert (rows_ready || {x_q, dx_q, dy_q, fold_q} == '0);
+      // Beats: all that were read are in the two registers.
+      assert (read_beats_q == valid_q + out_valid_o);
+      // Counters and addresses are those of the same pixels.
+      assert (x_q <= LastX && x_q % SW == 0 && dx_q <= LastDx && dx_q % DW == 0);
+      assert (y_q <= LastY && y_q % SH == 0 && dy_q <= LastDy && dy_q % DH == 0);
+      assert (fold_q < Folds && word_q < W * Folds);
+      assert (row_turn_q < RowBanks && write_row_q < RowBanks && between % RowBanks == 0);
+      assert (col_turn_q == x_q % ColBanks && write_col_q == (PL + word_q) % ColBanks);
+      assert (AddressBits'(write_q - read_q) == AddressBits'(
+          (between / RowBanks - More) * Line + (PL * Folds + word_q) / ColBanks
+          - x_q / ColBanks * Folds - dx_q * Folds - fold_q));
+    end
+  end
+
+  always_ff @(posedge clk_i)
+    if (started_q && !$past(rst_i) && $past(out_valid_o && !out_ready_i)) begin
+      assert (out_valid_o);
+      assert ($stable(out_data_o));
+    end
+`endif
 endmodule
