@@ -114,10 +114,20 @@ def _matrix(layer: Mvau, lanes: Lanes, bits: int, fabric: Fabric) -> list[Cost]:
     pe, simd = lanes
     folds, groups = layer.columns // simd, layer.rows // pe
     return [
-        Cost(pe * (_tree(simd, bits) + layer.accumulator.bits), 0),
-        _memory(folds * groups, pe * simd, fabric),
+        Cost(pe * (_trees(simd, bits, layer.weight_bits) + layer.accumulator.bits), 0),
+        _memory(folds * groups, pe * simd * layer.weight_bits, fabric),
         _buffer(folds, groups, simd * bits, fabric),
     ]
+
+
+def _trees(terms: int, bits: int, weight_bits: int) -> int:
+    """Count the LUTs that multiply and add codes, as `hwgq_dot_products` does."""
+    if bits + weight_bits <= 4:
+        return _tree(terms, bits + weight_bits - 1)
+    trees = min(bits, weight_bits)
+    planes = (-(-(weight_bits - r) // bits) for r in range(trees))
+    joined = (trees - 1) * (bits + weight_bits + terms.bit_length())
+    return sum(_tree(terms, count * bits) for count in planes) + joined
 
 
 def _tree(terms: int, bits: int) -> int:

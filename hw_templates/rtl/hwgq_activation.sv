@@ -5,7 +5,7 @@
 // Of each of PE accumulators it emits how many of its channel's STEPS thresholds it
 // reaches (accumulator >= T), or, without thresholds, (accumulator << SHIFT) + bias.
 //
-// Latency     2 cycles from accumulators to the output FIFO, which adds its own.
+// Latency     1 cycle from accumulators to the output FIFO, which adds its own.
 // Rate        A group of PE accumulators every INTERVAL cycles, without a gap.
 // Streams     Whoever computes accumulators never stops: it raises `lend_i` for a cycle,
 //             only while `room_o`, and the accumulators of the next group are on

@@ -102,7 +102,7 @@ def test_a_slow_sink_stops_the_source_and_loses_nothing(tmp_path: Path) -> None:
         (Unit(mw=8, mh=6, pe=3, simd=3, bits=2, steps=3), "must divide MW"),
         (Unit(mw=8, mh=6, pe=3, simd=4, bits=9, steps=3), "must be 1 to 8"),
         (Unit(mw=8, mh=6, pe=3, simd=4, bits=2, steps=3, shift=1), "SHIFT"),
-        (Unit(mw=8, mh=6, pe=3, simd=4, bits=2, steps=3, weight_bits=17), "WEIGHT_BITS"),
+        (Unit(mw=8, mh=6, pe=3, simd=4, bits=2, steps=3, weight_bits=17), "1 to 16"),
         (Unit(mw=8, mh=6, pe=3, simd=4, bits=2, steps=3, style="no"), "STYLE"),
     ],
 )

@@ -74,7 +74,7 @@ def test_vvau(layer: Unit, tmp_path: Path) -> None:
         (Unit(mw=9, mh=6, pe=6, simd=2, bits=2, steps=3), "must divide TAPS"),
         (Unit(mw=9, mh=6, pe=3, simd=3, bits=2, steps=3), "unless PE is CHANNELS"),
         (Unit(mw=9, mh=6, pe=3, simd=1, bits=9, steps=3), "must be 1 to 8"),
-        (Unit(mw=9, mh=6, pe=3, simd=1, bits=2, steps=3, weight_bits=17), "WEIGHT_BITS"),
+        (Unit(mw=9, mh=6, pe=3, simd=1, bits=2, steps=3, weight_bits=17), "1 to 16"),
         (Unit(mw=9, mh=6, pe=3, simd=1, bits=2, steps=3, shift=1), "SHIFT"),
         (Unit(mw=9, mh=6, pe=3, simd=1, bits=2, steps=3, style="no"), "STYLE"),
     ],
