@@ -11,10 +11,11 @@
 //             beats out, without a gap between rows or frames while DEPTH allows it (see
 //             rows_held in compile/line_buffer.py): rows of the next frame follow in the
 //             ring as if the image went on.
-// Latency     A row of positions begins when the last row that it needs is whole: its
-//             first beat is at the output 3 cycles after that row's last beat was taken,
-//             its others a cycle each. (It is read from the ring in the next cycle, and
-//             lies in a register behind it, then in that of the output.)
+// Latency     A row of positions begins when the last row that it needs is whole and the
+//             row of positions before it was read: its first beat is at the output 3
+//             cycles after that last row's last beat was taken, the others follow, one a
+//             cycle. (A beat is read from the ring in the next cycle, lies in a register
+//             behind it in the second, and in that of the output in the third.)
 // Rows        With the read of the last beat of row oh of positions, two cycles before
 //             that beat can leave, the rows above (oh + 1)*SH - PT become free, after the
 //             last row of positions all H of them, also those that have yet to come. In
@@ -199,8 +200,9 @@ module hwgq_swg #(
   localparam int unsigned Needed = rows_above(LastY + ExtentH);  // the last of them
   localparam int unsigned NeedTurn = H - Needed + rows_above(ExtentH);
   localparam int unsigned NeedMost = NeedTurn > SH ? NeedTurn : SH;
-  localparam int unsigned FreeEarly =  // most rows that are free before they come
-  SH > ExtentH && SH - ExtentH > H - Needed ? SH - ExtentH : H - Needed;
+  // Most rows that are free before they come.
+  localparam int unsigned FreeEarly =
+      SH > ExtentH && SH - ExtentH > H - Needed ? SH - ExtentH : H - Needed;
   localparam int unsigned SpaceBits = $clog2(DEPTH + FreeEarly + 1);
   localparam int unsigned AheadBits = $clog2((DEPTH > NeedMost ? DEPTH : NeedMost) + 1) + 1;
   logic [SpaceBits-1:0] space_q;
@@ -248,7 +250,7 @@ module hwgq_swg #(
   localparam int unsigned Down = LastY > H ? 0 : H - LastY;
   localparam int unsigned TurnBanks = (Down + RowBanks - Up % RowBanks) % RowBanks;
   localparam int unsigned TurnRounds =
-  Down / RowBanks - (Up + RowBanks - 1) / RowBanks;
+      Down / RowBanks - (Up + RowBanks - 1) / RowBanks;
   localparam int unsigned StartBanks = (RowBanks - PT % RowBanks) % RowBanks;
   localparam int unsigned StartRounds = 0 - (PT + RowBanks - 1) / RowBanks;
   logic [AddressBits-1:0] read_q, move;
