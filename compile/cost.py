@@ -6,15 +6,29 @@ compares); they serve to choose a folding, not to promise one. The place-and-rou
 report has the truth.
 """
 
+from collections.abc import Iterable
+from math import gcd
 from typing import NamedTuple, Self
 
 from hwgq.boards.board import Board
-from hwgq.compile.graph import Graph, Mvau, Thresholding
+from hwgq.compile.graph import (
+    Graph,
+    Layer,
+    Mvau,
+    Pool,
+    SlidingWindow,
+    SumPool,
+    Thresholding,
+    Vvau,
+)
+from hwgq.compile.line_buffer import rows_held
 from hwgq.compile.memories import parameter_width
-from hwgq.compile.passes.place_memories import store_of
+from hwgq.compile.passes.place_memories import LUT_WORDS, store_of
 
 #: LUTs of a layer's counters, flags, handshakes and output FIFO.
 _PER_LAYER = 110
+#: LUTs of the loops of a sliding window over rows, columns, the kernel and channels.
+_PER_WINDOW = 100
 #: Parts of a device that may be spent; the shell and the router need the rest.
 _FILL_LUTS, _FILL_BLOCKS = 0.72, 0.9
 #: LUTs beyond which place and route take more than some minutes. A target in frames
@@ -79,7 +93,7 @@ class Fabric(NamedTuple):
 
 
 def layer_cost(
-    graph: Graph, layer: Mvau | Thresholding, lanes: Lanes, fabric: Fabric
+    graph: Graph, layer: Layer, lanes: Lanes, fabric: Fabric, arriving: int = 0
 ) -> Cost:
     """Estimate what a layer takes, with the width converter and FIFO before it.
 
@@ -90,34 +104,115 @@ def layer_cost(
     layer
         The layer.
     lanes
-        Its folding.
+        Its folding; PE and SIMD are the same where a layer has only one of them.
     fabric
         The device.
+    arriving
+        Elements of a beat that comes to it; 0 if that is not known yet.
     """
+    parts = [own_cost(graph, layer, lanes, fabric)]
+    if layer.inputs[0] != graph.input:
+        parts.append(arrival_cost(graph, layer, lanes, fabric, arriving))
+    return added(parts)
+
+
+def added(parts: Iterable[Cost]) -> Cost:
+    """Add costs up."""
+    listed = list(parts)
+    return Cost(sum(p.luts for p in listed), sum(p.blocks for p in listed))
+
+
+def own_cost(graph: Graph, layer: Layer, lanes: Lanes, fabric: Fabric) -> Cost:
+    """Estimate what a layer takes without what is before it."""
+    source = graph.streams[layer.inputs[0]].type.bits
+    sink = graph.streams[layer.outputs[0]].type.bits
+    match layer:
+        case Mvau() | Vvau() | Thresholding():
+            parts = _activated(graph, layer, lanes, fabric)
+        case SlidingWindow():
+            parts = _window(layer, lanes.simd, source, fabric)
+        case Pool():
+            # Of each tap one comparator and one choice; then the largest so far.
+            parts = [Cost(2 * lanes.pe * lanes.simd * source, 0)]
+        case SumPool():
+            words = layer.channels // lanes.pe
+            parts = [
+                Cost(3 * lanes.pe * sink, 0),
+                _sums(words, lanes.pe * sink, fabric),
+            ]
+        case _:
+            raise AssertionError(layer)
+    return added([Cost(_PER_LAYER, 0), *parts])
+
+
+def _activated(
+    graph: Graph, layer: Mvau | Vvau | Thresholding, lanes: Lanes, fabric: Fabric
+) -> list[Cost]:
+    """Estimate thresholds or biases, and before them dot products."""
     bits = graph.streams[layer.inputs[0]].type.bits
     steps = 1 if layer.thresholds is None else graph.tensors[layer.thresholds].shape[1]
-    fields = lanes.pe * steps * parameter_width(graph, layer)
+    channels = layer.rows if isinstance(layer, Mvau) else layer.channels
+    fields = lanes.pe * steps * _field(graph, layer)
     # A comparator or adder for each field.
-    parts = [Cost(_PER_LAYER + fields, 0)]
-    if layer.inputs[0] != graph.input:
-        parts.append(_arrival(layer, lanes, bits, fabric))
-    if isinstance(layer, Thresholding):
-        parts.append(_memory(layer.channels // lanes.pe, fields, fabric))
-    else:
-        parts.append(_memory(layer.rows // lanes.pe, fields, fabric))
-        parts += _matrix(layer, lanes, bits, fabric)
-    return Cost(sum(p.luts for p in parts), sum(p.blocks for p in parts))
+    parts = [Cost(fields, 0), _memory(channels // lanes.pe, fields, fabric)]
+    if not isinstance(layer, Thresholding):
+        parts += _products(layer, lanes, bits, fabric)
+    if isinstance(layer, Mvau):
+        folds, groups = layer.columns // lanes.simd, layer.rows // lanes.pe
+        parts.append(_buffer(folds, groups, lanes.simd * bits, fabric))
+    return parts
 
 
-def _matrix(layer: Mvau, lanes: Lanes, bits: int, fabric: Fabric) -> list[Cost]:
-    """Estimate the popcount, the weights and where the input waits."""
+def _field(graph: Graph, layer: Mvau | Vvau | Thresholding) -> int:
+    """Find the bits of one threshold, or of one bias where there are none."""
+    if isinstance(layer, Mvau | Thresholding):
+        return parameter_width(graph, layer)
+    if layer.thresholds is None:
+        return graph.streams[layer.outputs[0]].type.bits
+    return layer.accumulator.bits
+
+
+def _products(
+    layer: Mvau | Vvau, lanes: Lanes, bits: int, fabric: Fabric
+) -> list[Cost]:
+    """Estimate the popcounts and the weights."""
     pe, simd = lanes
-    folds, groups = layer.columns // simd, layer.rows // pe
+    if isinstance(layer, Mvau):
+        rows, columns = layer.rows, layer.columns
+    else:
+        rows, columns = layer.channels, layer.taps
+    wide = layer.weight_bits
+    popcount = _trees(simd, bits, wide) + layer.accumulator.bits
     return [
-        Cost(pe * (_trees(simd, bits, layer.weight_bits) + layer.accumulator.bits), 0),
-        _memory(folds * groups, pe * simd * layer.weight_bits, fabric),
-        _buffer(folds, groups, simd * bits, fabric),
+        Cost(pe * popcount, 0),
+        _memory(rows // pe * (columns // simd), pe * simd * wide, fabric),
     ]
+
+
+def _window(layer: SlidingWindow, simd: int, bits: int, fabric: Fabric) -> list[Cost]:
+    """Estimate a ring of rows, in as many banks as a beat has pixels.
+
+    An address is counted in LUTs, one for each bank; a beat of several pixels is turned
+    from the order of the banks into its own.
+    """
+    word = min(simd, layer.channels)
+    banks = simd // word
+    rows = rows_held(layer.window, layer.channels, simd)
+    words = rows * layer.window.input[1] * (layer.channels // word)
+    each = -(-words // banks)
+    address = (each - 1).bit_length()
+    turning = simd * bits * max(1, (banks - 1).bit_length())
+    return [
+        Cost(_PER_WINDOW + 2 * address * banks + turning, 0),
+        Cost(0, banks * _blocks(1 << address, word * bits, fabric)),
+    ]
+
+
+def _sums(words: int, width: int, fabric: Fabric) -> Cost:
+    """Estimate where the sums so far go round."""
+    if words <= LUT_WORDS:
+        return Cost(words * width, 0)
+    return Cost(0, _blocks(words, width, fabric))
 
 
 def _trees(terms: int, bits: int, weight_bits: int) -> int:
@@ -139,16 +234,45 @@ def _tree(terms: int, bits: int) -> int:
     return luts
 
 
-def _arrival(
-    layer: Mvau | Thresholding, lanes: Lanes, bits: int, fabric: Fabric
+def arrival_cost(
+    graph: Graph, layer: Layer, lanes: Lanes, fabric: Fabric, arriving: int
 ) -> Cost:
-    """Estimate a width converter, and a FIFO where a frame is read in several beats."""
-    converter = Cost(lanes.simd * bits, 0)
-    if isinstance(layer, Thresholding) or layer.columns == lanes.simd:
+    """Estimate a width converter, and a FIFO where a vector is read in several beats.
+
+    Parameters
+    ----------
+    graph, layer, lanes, fabric
+        As of :func:`layer_cost`.
+    arriving
+        Elements of a beat that comes; 0 if that is not known yet.
+    """
+    bits = graph.streams[layer.inputs[0]].type.bits
+    read = _read(layer, lanes)
+    if arriving == read:
+        return Cost(0, 0)
+    slots = read
+    if arriving:
+        common = gcd(arriving, read)
+        # Of beats that do not divide each other any slot may get any part of one.
+        slots = arriving + read - common
+        if common not in (arriving, read):
+            slots *= 2
+    converter = Cost(slots * bits, 0)
+    if not isinstance(layer, Mvau) or layer.columns == read or arriving > read:
         return converter
     if layer.columns * bits <= _REGISTERS:
         return Cost(converter.luts + layer.columns * bits, 0)
-    return Cost(converter.luts, _blocks(2, lanes.simd * bits, fabric))
+    return Cost(converter.luts, _blocks(2, read * bits, fabric))
+
+
+def _read(layer: Layer, lanes: Lanes) -> int:
+    """Count the elements of a beat that a layer reads with these lanes."""
+    match layer:
+        case Pool() | Vvau():
+            return lanes.pe * lanes.simd
+        case SlidingWindow():
+            return min(lanes.simd, layer.channels)
+    return lanes.simd
 
 
 def _buffer(beats: int, groups: int, width: int, fabric: Fabric) -> Cost:

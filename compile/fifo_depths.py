@@ -8,9 +8,7 @@ largest first; whether the chain keeps its pace is tried on the token model
 exactly. A source that is faster cannot slow the chain down.
 """
 
-from bisect import bisect_left
-from collections.abc import Mapping
-from math import ceil
+from collections.abc import Mapping, Sequence
 
 from hwgq.compile.graph import Graph, WidthConverter
 from hwgq.compile.schedule import (
@@ -25,6 +23,8 @@ from hwgq.compile.schedule import (
 
 #: Frames after which a schedule has settled; most repeat after four or five.
 _FRAMES = 24
+#: Depths are no more than the smallest and one part in so many.
+_EXACT = 50
 
 
 def fifo_depths(graph: Graph) -> dict[str, int]:
@@ -69,19 +69,33 @@ class _Search:
     def depths(self) -> dict[str, int]:
         """Find the depth of the FIFO on each stream; none where it is left out."""
         depths = self._waiting(self._sides())
-        needed = {name: n for name, n in depths.items() if n > 1}
-        if self._keeps_pace(needed):
-            depths = needed
+        small = sorted(depths, key=lambda name: self._bits(name, depths[name]))
+        depths = self._without(depths, small)
         for name in sorted(depths, key=lambda n: -self._bits(n, depths[n])):
             depths[name] = self._smallest(name, depths)
         return {name: depth for name, depth in depths.items() if depth}
 
+    def _without(self, depths: dict[str, int], names: Sequence[str]) -> dict[str, int]:
+        """Leave out what may be left out of these FIFOs, together where possible."""
+        fewer = {name: depth for name, depth in depths.items() if name not in names}
+        if not names or self._keeps_pace(fewer):
+            return fewer
+        if len(names) == 1:
+            return depths
+        half = len(names) // 2
+        depths = self._without(depths, names[:half])
+        return self._without(depths, names[half:])
+
     def _smallest(self, name: str, depths: Mapping[str, int]) -> int:
-        return bisect_left(
-            range(depths[name]),
-            True,
-            key=lambda depth: self._keeps_pace({**depths, name: depth}),
-        )
+        """Halve the range in which the smallest depth lies, to a part of it."""
+        below, enough = 0, depths[name]
+        while enough - below > 1 + below // _EXACT:
+            tried = (below + enough) // 2
+            if self._keeps_pace({**depths, name: tried}):
+                enough = tried
+            else:
+                below = tried
+        return enough
 
     def _bits(self, name: str, depth: int) -> int:
         return depth * self._graph.streams[name].width
@@ -112,7 +126,7 @@ class _Search:
         return dict(self._run(free).waiting)
 
     def _keeps_pace(self, depths: Mapping[str, int]) -> bool:
-        return ceil(self._run(depths).interval) <= self._interval
+        return self._run(depths).interval <= self._interval
 
     def _run(self, depths: Mapping[str, int]) -> Schedule:
         modules = with_fifos(self._graph, self._modules, depths)

@@ -1,22 +1,28 @@
 # SPDX-License-Identifier: Apache-2.0
 """Choose how many rows and columns of each layer work in parallel.
 
-Every folding of every layer has cycles and a cost (:mod:`hwgq.compile.cost`). "Fastest
-that fits" is the smallest number of cycles within which every layer has a folding such
-that all of them fit the device together; among those it takes the least latency, the
-sum of all layers' cycles. A target in frames per second takes the cheapest foldings
-that reach it. The search is exact: layer by layer it drops what is dominated.
+Every folding of every unit of layers (:mod:`hwgq.compile.lanes`) has cycles and a cost
+(:mod:`hwgq.compile.cost`). "Fastest that fits" is the smallest number of cycles within
+which every unit has a folding such that all of them fit the device together; among
+those it takes the least latency, the sum of all units' cycles. A target in frames per
+second takes the cheapest foldings that reach it. The search is exact: unit by unit it
+drops what is dominated; only of very many plans it keeps some of each cost.
+
+The slowest module is always a matrix layer. What lies between them costs little, and
+must not waste what they cost. So the cycles of a frame are those of some matrix layer,
+and a window that cannot be as fast, however wide, is a limit to all of them.
 """
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import product
 from types import MappingProxyType
 from typing import NamedTuple
 
-from hwgq.compile.cost import Cost, Fabric, Lanes, layer_cost
-from hwgq.compile.graph import Graph, Layer, Mvau, Thresholding, divisors
+from hwgq.compile.cost import Cost, Fabric, Lanes, added, arrival_cost, own_cost
+from hwgq.compile.graph import Graph, Mvau, Vvau
+from hwgq.compile.lanes import Unit, allowed, pinnable, units_of, with_lanes
+from hwgq.compile.schedule import layer_cycles
 from hwgq.errors import FoldingError
 
 
@@ -39,16 +45,49 @@ class Target:
     pins: Mapping[str, Lanes] = field(default_factory=lambda: MappingProxyType({}))
 
 
-class _Plan(NamedTuple):
-    """Foldings of one or more layers: their cycles and costs, summed."""
+class _Option(NamedTuple):
+    """A folding of a unit.
 
-    latency: int
+    Parameters
+    ----------
+    matrix, rest
+        Cycles of its matrix layer and of its other layer; 0 if there is none.
+    luts, blocks
+        What it costs.
+    lanes
+        Those of its layers.
+    """
+
+    matrix: int
+    rest: int
     luts: int
     blocks: int
     lanes: tuple[Lanes, ...]
 
 
-_Options = Sequence[Sequence[_Plan]]
+class _Plan(NamedTuple):
+    """Foldings of one or more units: their cycles and costs, summed."""
+
+    latency: int
+    luts: int
+    blocks: int
+    options: tuple[_Option, ...]
+
+    @property
+    def matrix(self) -> int:
+        """Cycles of the slowest matrix layer."""
+        return max((option.matrix for option in self.options), default=0)
+
+    @property
+    def rest(self) -> int:
+        """Cycles of the slowest other layer."""
+        return max((option.rest for option in self.options), default=0)
+
+
+#: Plans beyond which, of those of about the same cost, only the first are kept.
+_MANY = 500
+#: Parts of a device that are about the same cost.
+_GRAINS = 32
 
 
 def choose_lanes(graph: Graph, fabric: Fabric, target: Target) -> dict[str, Lanes]:
@@ -65,153 +104,225 @@ def choose_lanes(graph: Graph, fabric: Fabric, target: Target) -> dict[str, Lane
 
     Returns
     -------
-    Lanes by layer name; those of a thresholding are (PE, PE).
+    Lanes by layer name; where a layer has one number of them, it is both.
 
     Raises
     ------
     FoldingError
         If a pin is illegal, the network does not fit, or the target cannot be met.
     """
-    layers = {n.name: n for n in graph.layers if isinstance(n, Mvau | Thresholding)}
-    _check_names(target.pins, layers)
-    options = [
-        [_plan(graph, layer, lanes, fabric) for lanes in _allowed(layer, target.pins)]
-        for layer in layers.values()
-    ]
-    if all(len(listed) == 1 for listed in options):
-        # Nothing is left to choose; whether it fits, place and route will tell.
-        chosen = [listed[0].lanes[0] for listed in options]
-    else:
-        chosen = list(_search(options, fabric, target).lanes)
-    return dict(zip(layers, chosen, strict=True))
-
-
-def _check_names(pins: Mapping[str, Lanes], layers: Mapping[str, Layer]) -> None:
-    for name in pins:
-        if name not in layers:
-            listed = ", ".join(layers)
+    names = pinnable(graph)
+    for name in target.pins:
+        if name not in names:
+            listed = ", ".join(names)
             raise FoldingError(name, "no such layer", f"Choose one of {listed}")
-
-
-def _allowed(layer: Mvau | Thresholding, pins: Mapping[str, Lanes]) -> Iterable[Lanes]:
-    return [_checked(layer, pins[layer.name])] if layer.name in pins else _legal(layer)
-
-
-def _plan(
-    graph: Graph, layer: Mvau | Thresholding, lanes: Lanes, fabric: Fabric
-) -> _Plan:
-    cost = layer_cost(graph, layer, lanes, fabric)
-    return _Plan(_cycles(graph, layer, lanes), cost.luts, cost.blocks, (lanes,))
-
-
-def _legal(layer: Mvau | Thresholding) -> Iterator[Lanes]:
-    if isinstance(layer, Thresholding):
-        return (Lanes(pe, pe) for pe in divisors(layer.channels))
-    pairs = product(divisors(layer.rows), divisors(layer.columns))
-    return (Lanes(*pair) for pair in pairs)
-
-
-def _checked(layer: Mvau | Thresholding, lanes: Lanes) -> Lanes:
-    """Refuse a pinned folding that does not divide its layer."""
-    if isinstance(layer, Thresholding):
-        sizes = {"PE": (lanes.pe, layer.channels, "channels")}
-    else:
-        sizes = {
-            "PE": (lanes.pe, layer.rows, "rows"),
-            "SIMD": (lanes.simd, layer.columns, "columns"),
-        }
-    for word, (number, size, of) in sizes.items():
-        if number not in divisors(size):
-            listed = ", ".join(map(str, divisors(size)))
-            problem = f"{word}={number} does not divide {size} {of}"
-            raise FoldingError(layer.name, problem, f"Choose one of {listed}")
-    return lanes if isinstance(layer, Mvau) else Lanes(lanes.pe, lanes.pe)
-
-
-def _cycles(graph: Graph, layer: Layer, lanes: Lanes) -> int:
-    if isinstance(layer, Mvau):
-        return (layer.rows // lanes.pe) * (layer.columns // lanes.simd)
-    return graph.streams[layer.inputs[0]].elements // lanes.pe
-
-
-def _search(options: _Options, fabric: Fabric, target: Target) -> _Plan:
-    """Find the plan of all layers that meets the target best."""
-    fastest = _fastest(options, fabric)
-    if target.fps is None:
-        return min(_plans(_within(options, fastest), fabric))
-    slowest = int(target.clock_mhz * 1e6 / target.fps)
-    if slowest < fastest:
-        raise FoldingError(
-            "fps",
-            f"{target.fps:g} frames/s are out of reach: the best possible is"
-            f" {target.clock_mhz * 1e6 / fastest:.0f} at {target.clock_mhz:g} MHz",
-            "Ask for less, raise the clock, or choose a larger board",
+    units = units_of(graph)
+    options = [_options(graph, unit, fabric, target.pins) for unit in units]
+    limit = Cost(fabric.luts, fabric.blocks)
+    if target.pins.keys() >= set(names):
+        # Whether what the user chose fits, place and route will tell.
+        limit = added(
+            Cost(*map(max, zip(*costs, strict=True)))
+            for costs in ([(o.luts, o.blocks) for o in listed] for listed in options)
         )
-    plans = _plans(_timeless(_within(options, slowest)), fabric)
-    return min(plans, key=lambda p: fabric.share(Cost(p.luts, p.blocks)))
+    search = _Search(units, options, limit, fabric)
+    plan = search.fastest() if target.fps is None else search.reaching(target)
+    layers = [layer.name for unit in units for layer in unit]
+    lanes = [lanes for option in plan.options for lanes in option.lanes]
+    return dict(zip(layers, lanes, strict=True))
 
 
-def _fastest(options: _Options, fabric: Fabric) -> int:
-    """Find the fewest cycles a frame for which everything fits."""
+def _options(
+    graph: Graph, unit: Unit, fabric: Fabric, pins: Mapping[str, Lanes]
+) -> list[_Option]:
+    """List the foldings of a unit, with their cycles and costs."""
+    listed = allowed(unit, pins)
+    known = {
+        (i, lanes): (
+            layer_cycles(graph, with_lanes(unit[i], lanes)),
+            own_cost(graph, unit[i], lanes, fabric),
+        )
+        for i, lanes in {pair for choice in listed for pair in enumerate(choice)}
+    }
+    found = []
+    for choice in listed:
+        cycles, costs = [], []
+        for i, lanes in enumerate(choice):
+            each, own = known[i, lanes]
+            cycles.append(each)
+            costs.append(own)
+            if unit[i].inputs[0] != graph.input:
+                beat = choice[i - 1].simd if i else 0
+                costs.append(arrival_cost(graph, unit[i], lanes, fabric, beat))
+        last = isinstance(unit[-1], Mvau | Vvau)
+        matrix = cycles[-1] if last else 0
+        rest = max(cycles[: len(cycles) - last], default=0)
+        found.append(_Option(matrix, rest, *added(costs), choice))
+    return found
 
-    def fits(cycles: int) -> bool:
-        return bool(_plans(_timeless(_within(options, cycles)), fabric))
 
-    tried = sorted({option.latency for listed in options for option in listed})
-    first = bisect_left(tried, True, key=fits)
-    if first < len(tried):
-        return tried[first]
-    # A layer's cheapest folding by LUTs, as they are what runs out.
-    least = [min(listed, key=lambda o: o[1:]) for listed in options]
-    luts, blocks = sum(p.luts for p in least), sum(p.blocks for p in least)
-    raise FoldingError(
-        "network",
-        f"does not fit: at its smallest it takes about {luts} LUTs and {blocks} block"
-        f" RAMs, of which {fabric.luts} and {fabric.blocks} may be used",
-        "Choose a larger board, or make the layers smaller",
-    )
+class _Search:
+    """Find plans of all units.
 
-
-def _within(options: _Options, cycles: int) -> _Options:
-    return [[o for o in listed if o.latency <= cycles] for listed in options]
-
-
-def _timeless(options: _Options) -> _Options:
-    """Forget latencies, where costs alone matter: far fewer plans remain."""
-    return [[o._replace(latency=0) for o in listed] for listed in options]
-
-
-def _plans(options: _Options, fabric: Fabric) -> list[_Plan]:
-    """List the plans of all layers that fit and are not dominated.
-
-    A plan is dominated by one that is no worse in latency, LUTs and block RAMs.
+    Parameters
+    ----------
+    units, options
+        The units, and the foldings of each.
+    limit
+        What they may cost together.
+    fabric
+        The device.
     """
-    plans = [_Plan(0, 0, 0, ())]
-    for listed in options:
-        good = _undominated(listed, fabric)
-        plans = _undominated(
-            (_joined(plan, option) for plan in plans for option in good), fabric
+
+    def __init__(
+        self,
+        units: Sequence[Unit],
+        options: Sequence[Sequence[_Option]],
+        limit: Cost,
+        fabric: Fabric,
+    ) -> None:
+        self._units, self._options = units, options
+        self._limit, self._fabric = limit, fabric
+        cycles = {o.matrix for listed in options for o in listed} - {0}
+        if not cycles:
+            cycles = {o.rest for listed in options for o in listed}
+        self._cycles = sorted(cycles)
+
+    def fastest(self) -> _Plan:
+        """Find the plan of the least latency among those of the fewest cycles."""
+        return self._plan(self._fewest(), timeless=False, key=lambda plan: plan)
+
+    def reaching(self, target: Target) -> _Plan:
+        """Find the cheapest plan that reaches so many frames per second."""
+        assert target.fps is not None
+        rate = target.clock_mhz * 1e6
+        slowest, fewest = int(rate / target.fps), self._fewest()
+        if slowest < fewest:
+            raise FoldingError(
+                "fps",
+                f"{target.fps:g} frames/s are out of reach: the best possible is"
+                f" {int(rate / fewest)} at {target.clock_mhz:g} MHz",
+                "Ask for less, raise the clock, or choose a larger board",
+            )
+        return self._plan(slowest, timeless=True, key=self._share)
+
+    def _share(self, plan: _Plan) -> float:
+        return self._fabric.share(Cost(plan.luts, plan.blocks))
+
+    def _fewest(self) -> int:
+        """Find the fewest cycles a frame of a matrix layer for which all fits."""
+
+        def fits(cycles: int) -> bool:
+            return bool(self._plans(self._within(cycles), timeless=True))
+
+        self._check_pins()
+        first = bisect_left(self._cycles, True, key=fits)
+        if first < len(self._cycles):
+            return self._cycles[first]
+        # A unit's cheapest folding by LUTs, as they are what runs out.
+        least = [min(listed, key=lambda o: o[2:]) for listed in self._options]
+        luts, blocks = sum(o.luts for o in least), sum(o.blocks for o in least)
+        raise FoldingError(
+            "network",
+            f"does not fit: at its smallest it takes about {luts} LUTs and {blocks}"
+            f" block RAMs, of which {self._limit.luts} and {self._limit.blocks} may be"
+            " used",
+            "Choose a larger board, or make the layers smaller",
         )
-    return plans
 
+    def _check_pins(self) -> None:
+        """Refuse pins with which a module that is no matrix layer is the slowest."""
+        for unit, listed in zip(self._units, self._options, strict=True):
+            rest = min(option.rest for option in listed)
+            if rest > self._cycles[-1]:
+                raise FoldingError(
+                    unit[0].name,
+                    f"takes {rest} cycles a frame at its widest, but the slowest matrix"
+                    f" layer as pinned {self._cycles[-1]}",
+                    f"Pin a layer to lanes with which it takes {rest} cycles or more",
+                )
 
-def _joined(plan: _Plan, option: _Plan) -> _Plan:
-    return _Plan(
-        plan.latency + option.latency,
-        plan.luts + option.luts,
-        plan.blocks + option.blocks,
-        plan.lanes + option.lanes,
-    )
+    def _plan(
+        self, cycles: int, *, timeless: bool, key: Callable[[_Plan], float | _Plan]
+    ) -> _Plan:
+        """Find the best plan within so many cycles.
 
+        Where another module than a matrix layer is the slowest of it, some matrix layer
+        is made slower, but not slower than asked for.
+        """
+        plans = self._plans(self._within(cycles), timeless=timeless)
+        best = min(plans, key=key)
+        for slower in reversed([0, *(n for n in self._cycles if n <= cycles)]):
+            if best.rest <= best.matrix or not best.matrix or not slower:
+                break
+            plans = self._anchored(slower, timeless=timeless)
+            if plans:
+                best = min(plans, key=key)
+        return best
 
-def _undominated(plans: Iterable[_Plan], fabric: Fabric) -> list[_Plan]:
-    """Keep the plans that fit and that no other one dominates."""
-    kept = []
-    # Fewest LUTs so far among plans of as many block RAMs or less.
-    least = [fabric.luts + 1] * (fabric.blocks + 1)
-    for plan in sorted(plans):
-        if plan.blocks <= fabric.blocks and plan.luts < least[plan.blocks]:
-            kept.append(plan)
-            for blocks in range(plan.blocks, fabric.blocks + 1):
-                least[blocks] = min(least[blocks], plan.luts)
-    return kept
+    def _anchored(self, cycles: int, *, timeless: bool) -> list[_Plan]:
+        """List plans in which a matrix layer takes exactly so many cycles."""
+        options = self._within(cycles)
+        plans = []
+        for i, listed in enumerate(options):
+            slow = [option for option in listed if option.matrix == cycles]
+            if slow:
+                tried = [*options[:i], slow, *options[i + 1 :]]
+                plans += self._plans(tried, timeless=timeless)
+        return plans
+
+    def _within(self, cycles: int) -> list[list[_Option]]:
+        return [
+            [o for o in listed if o.matrix <= cycles and o.rest <= cycles]
+            for listed in self._options
+        ]
+
+    def _plans(
+        self, options: Sequence[Sequence[_Option]], *, timeless: bool
+    ) -> list[_Plan]:
+        """List the plans of all units that fit and are not dominated.
+
+        A plan is dominated by one that is no worse in latency, LUTs and block RAMs;
+        where `timeless`, latency does not count, and far fewer plans remain.
+        """
+        plans = [_Plan(0, 0, 0, ())]
+        for listed in options:
+            good = self._undominated(
+                _Plan(0 if timeless else max(o[:2]), o.luts, o.blocks, (o,))
+                for o in listed
+            )
+            plans = self._undominated(
+                _Plan(
+                    plan.latency + option.latency,
+                    plan.luts + option.luts,
+                    plan.blocks + option.blocks,
+                    plan.options + option.options,
+                )
+                for plan in plans
+                for option in good
+            )
+        return plans
+
+    def _undominated(self, plans: Iterable[_Plan]) -> list[_Plan]:
+        """Keep the plans that fit and that no other one dominates."""
+        most, blocks = self._limit
+        kept: list[_Plan] = []
+        # Fewest LUTs so far among plans of as many block RAMs or less.
+        least = [most + 1] * (blocks + 1)
+        for plan in sorted(plans):
+            if plan.blocks <= blocks and plan.luts < least[plan.blocks]:
+                kept.append(plan)
+                for more in range(plan.blocks, blocks + 1):
+                    if least[more] <= plan.luts:
+                        break
+                    least[more] = plan.luts
+        if len(kept) <= _MANY:
+            return kept
+        cells: dict[tuple[int, int], _Plan] = {}
+        for plan in kept:
+            cell = (
+                plan.luts * _GRAINS // (most + 1),
+                plan.blocks * _GRAINS // (blocks + 1),
+            )
+            cells.setdefault(cell, plan)
+        return list(cells.values())

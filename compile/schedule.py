@@ -46,8 +46,8 @@ class Schedule:
     ends
         Cycle of the last beat of each frame.
     interval
-        Cycles from a frame to the next, once they have settled; infinite if frames stop
-        coming.
+        Cycles from a frame to the next, once they have settled; infinite if no second
+        one comes.
     settled
         Whether the modules were found doing the same again, so that `interval` holds
         for ever.
@@ -102,7 +102,7 @@ class Module(NamedTuple):
     @property
     def block(self) -> bool:
         """Whether the FIFO in it is a block RAM."""
-        depth = self.places if self.delay else self.values[0]
+        depth = self.values[0] if self.kind == token_model.FIFO else self.places
         return depth > 2 and depth * self.width > REGISTER_BITS
 
 
@@ -180,30 +180,36 @@ def run(
         np.array(rows, dtype=np.int64).reshape(-1, 2),
         (graph.streams[graph.input].beats, graph.streams[graph.output].beats),
         frames=frames,
-        limit=4 * (frames + len(modules)) * (initiation_interval(graph) + 100),
+        limit=4
+        * (frames + len(modules))
+        * (max(pace, initiation_interval(graph)) + 100),
         pace=pace,
         stop=stop,
     )
-    ends = trace.ends
-    first, last = trace.period
-    settled = last >= 0
-    if len(ends) < frames and not settled:
-        interval = inf
-    else:
-        if not settled:
-            first, last = (len(ends) - 1) // 2, len(ends) - 1
-        interval = float(ends[last] - ends[first]) / max(1, last - first)
     return Schedule(
         trace.first,
-        tuple(int(end) for end in ends),
-        interval,
-        settled,
+        tuple(int(end) for end in trace.ends),
+        _interval(trace, stop=stop),
+        trace.period is not None,
         {
             module.reads: int(peak)
             for module, peak in zip(modules, trace.peaks, strict=True)
             if module.kind == token_model.FIFO
         },
     )
+
+
+def _interval(trace: token_model.Trace, *, stop: bool) -> float:
+    ends = trace.ends
+    if trace.period is not None:
+        first, last = trace.period
+    elif trace.stuck or len(ends) < 2:
+        return inf
+    else:
+        last = len(ends) - 1
+        # It was stopped because the last frames are too slow, all of them equally.
+        first = last - 1 if stop else last // 2
+    return float(ends[last] - ends[first]) / (last - first)
 
 
 def with_fifos(
@@ -255,8 +261,8 @@ def _unsupported(layer: Layer) -> UnsupportedLayerError:
 def _module(graph: Graph, layer: Layer) -> Module:
     source, sink = graph.streams[layer.inputs[0]], graph.streams[layer.outputs[0]]
     match layer:
-        case Mvau():
-            module = _mvau(layer)
+        case Mvau() | Vvau():
+            module = _matrix(layer, source)
         case SlidingWindow():
             module = _window(layer)
         case WidthConverter():
@@ -272,28 +278,37 @@ def _module(graph: Graph, layer: Layer) -> Module:
 
 def _reducer(layer: Layer) -> Module:
     """Describe a module that reads all the time, and now and then has a result."""
-    kind = token_model.REDUCE
     match layer:
-        case Vvau():
-            delay = 4 + _clog2(layer.simd)
-            return Module(kind, (layer.synapse_folds, 1), delay, places=delay + 4)
         case Thresholding():
-            return Module(kind, (1, 1), delay=3, places=6)
+            return _activated(token_model.REDUCE, (1, 1), delay=2)
         case Pool():
-            return Module(kind, (layer.taps // layer.simd, 1), delay=2, places=5)
+            beats, levels = layer.taps // layer.simd, _clog2(layer.simd)
+            places = (levels + 3 + beats) // beats
+            return Module(token_model.REDUCE, (beats, 1), levels + 1, places)
         case SumPool():
             beats = layer.channels // layer.pe
-            return Module(kind, (layer.pixels * beats, beats), delay=2, places=5)
+            values = (layer.pixels * beats, beats)
+            return Module(token_model.REDUCE, values, delay=0, places=2)
     raise _unsupported(layer)
 
 
-def _mvau(layer: Mvau) -> Module:
-    """Follow `hwgq_mvau`; its stages are named there."""
+def _matrix(layer: Mvau | Vvau, source: Stream) -> Module:
+    """Follow `hwgq_mvau` and `hwgq_vvau`."""
     beats, rounds = layer.synapse_folds, layer.neuron_folds
-    buffered = beats > 1 and rounds > 1
-    depth = (3 if buffered else 2) + _clog2(layer.simd)
-    places = (depth + 4 + beats) // beats if beats < depth + 5 else 2
-    return Module(token_model.MATRIX, (beats, rounds), depth + 2, places)
+    bits = source.type.bits, layer.weight_bits
+    trees = 1 if sum(bits) <= 4 else min(bits)
+    delay = 3 + _clog2(layer.simd) + _clog2(trees)
+    if isinstance(layer, Vvau):
+        return _activated(token_model.REDUCE, (beats, 1), delay)
+    if beats > 1 and rounds > 1:
+        delay += 1
+    return _activated(token_model.MATRIX, (beats, rounds), delay)
+
+
+def _activated(kind: int, values: tuple[int, int], delay: int) -> Module:
+    """Follow `hwgq_activation` behind a module that emits every so many beats."""
+    places = -(-max(delay + 4, 2 * values[0]) // values[0])
+    return Module(kind, values, delay + 1, places)
 
 
 def _window(layer: SlidingWindow) -> Module:
@@ -304,7 +319,7 @@ def _window(layer: SlidingWindow) -> Module:
     rows = [
         (
             min(height, max(0, row * stride - pad + window.extent[0])),
-            max(0, (row + 1) * stride - pad),
+            min(height, max(0, (row + 1) * stride - pad)),
         )
         for row in range(window.output[0])
     ]
@@ -317,8 +332,6 @@ def _window(layer: SlidingWindow) -> Module:
             height,
             layer.depth,
         ),
-        delay=2,
-        places=5,
         rows=tuple(rows),
     )
 

@@ -4,8 +4,8 @@
 A module is a row of numbers that say what it is, and a row of numbers that say what it
 is at. Every cycle goes through the modules once, from the last to the first: whether
 one takes a beat may depend on whether its successor does, never the other way round.
-All modules but FIFOs and width converters end alike: results are on their way for some
-cycles and then wait in an output FIFO, of whose places there is one for each.
+Most of them end alike: results are on their way for some cycles and then wait in an
+output FIFO, of whose places there is one for each.
 """
 
 from collections.abc import Callable
@@ -16,6 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 Numbers = npt.NDArray[np.int64]
+#: First cycle, ends of frames, peaks, period, whether it got stuck; see :class:`Trace`.
+Result = tuple[int, Numbers, Numbers, tuple[int, int], bool]
 #: States, parameters and the tables of windows.
 Chain = tuple[Numbers, Numbers, Numbers]
 
@@ -48,144 +50,173 @@ class Trace(NamedTuple):
         By module, the beats that a FIFO must hold to refuse none of those that came.
     period
         Numbers of two frames at whose ends all modules are at the same; from there on
-        everything repeats. (-1, -1) if there are none.
+        everything repeats; None if there are none.
+    stuck
+        Whether it took more cycles than it might.
     """
 
     first: int
     ends: Numbers
     peaks: Numbers
-    period: tuple[int, int]
+    period: tuple[int, int] | None
+    stuck: bool
 
 
-def _store(state: Numbers, i: int, push: bool, taken: bool, block: int) -> None:
+def _store(state: Numbers, i: int, push: int, taken: int, block: int) -> int:
     """Step a FIFO: of registers, or of a block RAM with a register behind it."""
     if block:
-        fetch = state[i, COUNT] > 0 and (state[i, VALID] == 0 or taken)
-        state[i, COUNT] += np.int64(push) - np.int64(fetch)
-        state[i, VALID] = fetch or (state[i, VALID] != 0 and not taken)
-    else:
-        state[i, COUNT] += np.int64(push) - np.int64(taken)
-        state[i, VALID] = state[i, COUNT] > 0
+        fetch = int(state[i, COUNT] > 0 and (state[i, VALID] == 0 or taken > 0))
+        state[i, COUNT] += push - fetch
+        state[i, VALID] = fetch or (state[i, VALID] and not taken)
+        return push | taken | fetch
+    state[i, COUNT] += push - taken
+    state[i, VALID] = state[i, COUNT] > 0
+    return push | taken
 
 
-_store = numba.njit(cache=True)(_store)
+_store = numba.njit(cache=True, inline="always")(_store)
 
 
-def _tail(chain: Chain, i: int, taken: bool, launch: bool) -> None:
+def _tail(chain: Chain, i: int, taken: int, launch: int) -> int:
     """Step what is on its way, the output FIFO and its free places."""
     state, param, _ = chain
-    arrives = state[i, PIPE] & 1
-    sent = np.int64(launch)
-    state[i, PIPE] = (state[i, PIPE] >> 1) | (sent << (param[i, DELAY] - 1))
-    state[i, FREE] += np.int64(taken) - sent
-    _store(state, i, arrives != 0, taken, param[i, BLOCK])
+    pipe = state[i, PIPE]
+    arrives = launch
+    if param[i, DELAY] > 0:
+        arrives = pipe & 1
+        state[i, PIPE] = (pipe >> 1) | (launch << (param[i, DELAY] - 1))
+    state[i, FREE] += taken - launch
+    if not (arrives or taken or param[i, BLOCK]):
+        return launch | int(pipe != 0)
+    moved = _store(state, i, arrives, taken, param[i, BLOCK])
+    return moved | launch | int(pipe != 0)
 
 
-_tail = numba.njit(cache=True)(_tail)
+_tail = numba.njit(cache=True, inline="always")(_tail)
 
 
-def _fifo(chain: Chain, i: int, before: bool, ready: bool) -> bool:
+def _fifo(chain: Chain, i: int, before: int, ready: int) -> int:
     state, param, _ = chain
     block = param[i, BLOCK]
     # A block RAM takes beats while a word of it is free, its read register apart.
-    takes = state[i, COUNT] < param[i, A] - block
+    takes = int(state[i, COUNT] < param[i, A] - block)
+    taken = ready & state[i, VALID]
     if param[i, A] == 1:
-        takes = state[i, VALID] == 0 or ready
-    taken = ready and state[i, VALID] != 0
-    if before and takes:
+        takes = int(state[i, VALID] == 0 or ready > 0)
+    if before & takes:
         state[i, PEAK] = max(state[i, PEAK], state[i, COUNT] + block + 1)
-    _store(state, i, before and takes, taken, block)
-    return bool(takes)
+    moved = _store(state, i, before & takes, taken, block)
+    return takes | moved << 1
 
 
-_fifo = numba.njit(cache=True)(_fifo)
+_fifo = numba.njit(cache=True, inline="always")(_fifo)
 
 
-def _converter(chain: Chain, i: int, before: bool, taken: bool) -> bool:
+def _converter(chain: Chain, i: int, before: int, taken: int) -> int:
     state, param, _ = chain
-    rest = state[i, COUNT] - param[i, B] * np.int64(taken)
-    takes = rest < param[i, B]
-    if before and takes:
-        rest += param[i, A]
+    rest = state[i, COUNT] - param[i, B] * taken
+    takes = int(rest < param[i, B])
+    push = before & takes
+    rest += param[i, A] * push
     state[i, COUNT] = rest
     state[i, VALID] = rest >= param[i, B]
-    return bool(takes)
+    return takes | (push | taken) << 1
 
 
-_converter = numba.njit(cache=True)(_converter)
+_converter = numba.njit(cache=True, inline="always")(_converter)
 
 
-def _matrix(chain: Chain, i: int, before: bool, taken: bool) -> bool:
+def _matrix(chain: Chain, i: int, before: int, taken: int) -> int:
     """Step an MVAU: S0 counts beats, S1 rounds; it reads in the first."""
     state, param, _ = chain
-    last = state[i, S0] == param[i, A] - 1
-    room = not last or state[i, FREE] > 0
-    reads = state[i, S1] == 0
-    go = room and (before or not reads)
+    last = int(state[i, S0] == param[i, A] - 1)
+    room = int(last == 0 or state[i, FREE] > 0)
+    reads = int(state[i, S1] == 0)
+    go = room & (before | (reads ^ 1))
     if go:
         state[i, S0] += 1
         if last:
             state[i, S0] = 0
             state[i, S1] = 0 if state[i, S1] == param[i, B] - 1 else state[i, S1] + 1
-    _tail(chain, i, taken, go and last)
-    return reads and room
+    moved = _tail(chain, i, taken, go & last)
+    return reads & room | (moved | go) << 1
 
 
-_matrix = numba.njit(cache=True)(_matrix)
+_matrix = numba.njit(cache=True, inline="always")(_matrix)
 
 
-def _reduce(chain: Chain, i: int, before: bool, taken: bool) -> bool:
+def _reduce(chain: Chain, i: int, before: int, taken: int) -> int:
     """Step what reads all the time: S0 counts beats."""
     state, param, _ = chain
-    emits = state[i, S0] >= param[i, A] - param[i, B]
-    takes = not emits or state[i, FREE] > 0
-    go = before and takes
+    emits = int(state[i, S0] >= param[i, A] - param[i, B])
+    takes = int(emits == 0 or state[i, FREE] > 0)
+    go = before & takes
     if go:
         state[i, S0] = 0 if state[i, S0] == param[i, A] - 1 else state[i, S0] + 1
-    _tail(chain, i, taken, go and emits)
-    return bool(takes)
+    moved = _tail(chain, i, taken, go & emits)
+    return takes | (moved | go) << 1
 
 
-_reduce = numba.njit(cache=True)(_reduce)
+_reduce = numba.njit(cache=True, inline="always")(_reduce)
 
 
-def _window(chain: Chain, i: int, before: bool, taken: bool) -> bool:
+def _next_place(chain: Chain, i: int) -> None:
+    """Count a beat that a sliding window has read; free rows at the end of one."""
+    state, param, tables = chain
+    state[i, S4] += 1
+    if state[i, S4] == param[i, B]:
+        state[i, S4] = 0
+        state[i, S2] = tables[param[i, E] + state[i, S3], 1]
+        state[i, S3] += 1
+        if state[i, S3] == param[i, F]:
+            state[i, S3] = 0
+            state[i, S1] -= param[i, C]
+            state[i, S2] -= param[i, C]
+
+
+_next_place = numba.njit(cache=True, inline="always")(_next_place)
+
+
+def _window(chain: Chain, i: int, before: int, taken: int) -> int:
     """Step a sliding window.
 
     S0 counts beats of the row that comes in, S1 rows that are there and S2 rows that
     are freed, both of the frame that goes out; S3 and S4 count its rows and their
-    beats.
+    beats. PIPE says whether there is a beat in the register before that of the output.
     """
     state, param, tables = chain
-    rows = param[i, E] + state[i, S3]
-    takes = state[i, S1] - state[i, S2] < param[i, D]
-    go = state[i, S1] >= tables[rows, 0] and state[i, FREE] > 0
-    if before and takes:
+    takes = int(state[i, S1] - state[i, S2] < param[i, D])
+    there = int(state[i, S1] >= tables[param[i, E] + state[i, S3], 0])
+    moves = (state[i, VALID] ^ 1) | taken
+    reads = moves | (state[i, PIPE] ^ 1)
+    push = before & takes
+    moved = push | taken | (moves & state[i, PIPE]) | (reads & there)
+    if push:
         state[i, S0] += 1
         if state[i, S0] == param[i, A]:
             state[i, S0] = 0
             state[i, S1] += 1
-    if go:
-        state[i, S4] += 1
-        if state[i, S4] == param[i, B]:
-            state[i, S4] = 0
-            state[i, S2] = tables[rows, 1]
-            state[i, S3] += 1
-            if state[i, S3] == param[i, F]:
-                state[i, S3] = 0
-                state[i, S1] -= param[i, C]
-                state[i, S2] -= param[i, C]
-    _tail(chain, i, taken, go)
-    return bool(takes)
+    if moves:
+        state[i, VALID] = state[i, PIPE]
+    if reads:
+        state[i, PIPE] = there
+        if there:
+            _next_place(chain, i)
+    return int(takes | moved << 1)
 
 
-_window = numba.njit(cache=True)(_window)
+_window = numba.njit(cache=True, inline="always")(_window)
 
 
-def _step(chain: Chain, i: int, before: bool, ready: bool) -> bool:
-    """Step module i by a cycle; say whether it takes the beat before it."""
+def _step(chain: Chain, i: int, before: int, ready: int) -> int:
+    """Step module i by a cycle.
+
+    Returns
+    -------
+    Bit 0 says whether it takes the beat before it, bit 1 whether anything in it moved.
+    """
     state, param, _ = chain
-    taken = ready and state[i, VALID] != 0
+    taken = ready & state[i, VALID]
     kind = param[i, KIND]
     if kind == CONVERTER:
         return _converter(chain, i, before, taken)
@@ -198,18 +229,29 @@ def _step(chain: Chain, i: int, before: bool, ready: bool) -> bool:
     return _reduce(chain, i, before, taken)
 
 
-_step = numba.njit(cache=True)(_step)
+_step = numba.njit(cache=True, inline="always")(_step)
 
 
-def _cycle(chain: Chain, offered: bool) -> bool:
-    """Step all modules by a cycle; say whether the first takes what is offered."""
-    state, ready = chain[0], True
-    for i in range(len(state) - 1, 0, -1):
-        ready = _step(chain, i, state[i - 1, VALID] != 0, ready)
-    return _step(chain, 0, offered, ready)
+def _cycle(chain: Chain, quiet: Numbers, offered: int) -> int:
+    """Step all modules by a cycle; say whether the first takes what is offered.
+
+    A module in which nothing moved stays as it is while its neighbours do: `quiet` has
+    what they were at and whether it takes a beat, or -1.
+    """
+    state, ready = chain[0], 1
+    for i in range(len(state) - 1, -1, -1):
+        before = state[i - 1, VALID] if i else offered
+        around = before << 2 | ready << 1
+        if quiet[i] | 1 == around | 1:
+            ready = quiet[i] & 1
+            continue
+        said = _step(chain, i, before, ready)
+        ready = said & 1
+        quiet[i] = -1 if said & 2 else around | ready
+    return ready
 
 
-_cycle = numba.njit(cache=True)(_cycle)
+_cycle = numba.njit(cache=True, inline="always")(_cycle)
 
 
 def _same(states: Numbers, k: int) -> int:
@@ -231,29 +273,43 @@ def _same(states: Numbers, k: int) -> int:
 _same = numba.njit(cache=True)(_same)
 
 
+def _falls_behind(ends: Numbers, pace: int) -> bool:
+    """Say whether three frames in a row took equally long, and longer than they may.
+
+    Nothing that is still to happen then makes them faster: FIFOs that fill up do not.
+    """
+    if len(ends) < 4:
+        return False
+    last = ends[-1] - ends[-2]
+    equal = last == ends[-2] - ends[-3] and last == ends[-3] - ends[-4]
+    return bool(equal and last > pace)
+
+
+_falls_behind = numba.njit(cache=True)(_falls_behind)
+
+
 def _run(
     param: Numbers,
     tables: Numbers,
     beats: tuple[int, int],
     limits: tuple[int, int, int],
     stop: bool,
-) -> tuple[int, Numbers, Numbers, int, int]:
+) -> Result:
     frames, limit, pace = limits
     modules = len(param)
     state = np.zeros((modules, STATES), dtype=np.int64)
     state[:, FREE] = param[:, PLACES]
+    quiet = np.full(modules, -1, dtype=np.int64)
     ends = np.full(frames, -1, dtype=np.int64)
     states = np.zeros((frames, 3 + modules * PEAK), dtype=np.int64)
     sent, received, waits, cycle, first, done = 0, 0, 0, 0, -1, 0
     j, k = -1, -1
     while done < frames and cycle < limit:
         due = sent // beats[0] * pace
-        offered = cycle >= due
-        if not offered:
-            waits += 1
-        leaves = state[modules - 1, VALID] != 0
-        if _cycle((state, param, tables), offered) and offered:
-            sent += 1
+        offered = int(cycle >= due)
+        waits += 1 - offered
+        leaves = state[modules - 1, VALID]
+        sent += offered & _cycle((state, param, tables), quiet, offered)
         if leaves:
             first = cycle if first < 0 else first
             received += 1
@@ -268,13 +324,13 @@ def _run(
                     j = _same(states, done)
                     k = done if j >= 0 else -1
                 done += 1
-                if k >= 0 and stop:
+                if stop and (k >= 0 or _falls_behind(ends[:done], pace)):
                     break
         cycle += 1
-    return first, ends[:done], state[:, PEAK].copy(), j, k
+    return first, ends[:done], state[:, PEAK].copy(), (j, k), cycle >= limit
 
 
-_compiled: Callable[..., tuple[int, Numbers, Numbers, int, int]]
+_compiled: Callable[..., Result]
 _compiled = numba.njit(cache=True)(_run)
 
 
@@ -306,9 +362,9 @@ def run(
     pace
         Cycles from one frame of the source to the next, at least.
     stop
-        Whether to stop as soon as everything repeats.
+        Whether to stop as soon as everything repeats, or cannot keep the pace.
     """
-    first, ends, peaks, j, k = _compiled(
+    first, ends, peaks, period, stuck = _compiled(
         param, tables, beats, (frames, limit, pace), stop
     )
-    return Trace(first, ends, peaks, (j, k))
+    return Trace(first, ends, peaks, None if period[0] < 0 else period, stuck)

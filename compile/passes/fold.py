@@ -4,9 +4,11 @@
 import dataclasses
 from collections.abc import Mapping
 
+from hwgq.compile import lanes as folded
 from hwgq.compile.cost import Fabric, Lanes
 from hwgq.compile.folding import Target, choose_lanes
-from hwgq.compile.graph import Graph, Layer, Mvau, Thresholding
+from hwgq.compile.graph import Graph, Layer, SlidingWindow
+from hwgq.compile.passes.insert_width_converters import beat_read
 
 
 def fold(graph: Graph, fabric: Fabric, target: Target) -> Graph:
@@ -32,18 +34,20 @@ def fold(graph: Graph, fabric: Fabric, target: Target) -> Graph:
 def with_lanes(graph: Graph, lanes: Mapping[str, Lanes]) -> Graph:
     """Set the lanes of layers, by name, and the beats that they read and write."""
     for layer in graph.layers:
-        if layer.name not in lanes or not isinstance(layer, Mvau | Thresholding):
-            continue
-        pe, simd = lanes[layer.name]
-        written = graph.streams[layer.outputs[0]]
-        graph = graph.with_stream(dataclasses.replace(written, beat=pe))
-        if layer.inputs[0] == graph.input:
-            entry = graph.streams[graph.input]
-            graph = graph.with_stream(dataclasses.replace(entry, beat=simd))
-        changed: Layer
-        if isinstance(layer, Mvau):
-            changed = dataclasses.replace(layer, pe=pe, simd=simd)
-        else:
-            changed = dataclasses.replace(layer, pe=pe)
-        graph = graph.with_layers({layer.name: changed})
+        if layer.name in lanes:
+            graph = _with_layer(graph, folded.with_lanes(layer, lanes[layer.name]))
+    return graph
+
+
+def _with_layer(graph: Graph, layer: Layer) -> Graph:
+    graph = graph.with_layers({layer.name: layer})
+    written = graph.streams[layer.outputs[0]]
+    if isinstance(layer, SlidingWindow):
+        written = dataclasses.replace(written, shape=layer.shape_out)
+    beat = folded.beat_written(layer)
+    graph = graph.with_stream(dataclasses.replace(written, beat=beat))
+    if layer.inputs[0] == graph.input:
+        entry = graph.streams[graph.input]
+        beat = beat_read(layer) or entry.beat
+        graph = graph.with_stream(dataclasses.replace(entry, beat=beat))
     return graph

@@ -83,7 +83,9 @@ def random_mlp(
     last = len(sizes) - 2
     for i, (columns, rows) in enumerate(pairwise(sizes)):
         count = 0 if logits and i == last else steps
-        graph, fields, kind = _products(graph, rng, (rows, columns), weight_bits, count)
+        graph, fields, kind = draw_products(
+            graph, rng, (rows, columns), weight_bits, count
+        )
         name = f"layer{i}"
         ends = {"name": name, "inputs": (graph.output,), "outputs": (f"{name}.out",)}
         layer = Mvau(**ends, **fields, rows=rows, columns=columns)
@@ -117,14 +119,16 @@ def random_vvau(
         beat=pe * simd,
     )
     graph = Graph(layers=(), streams={"image": image}, input="image", output="image")
-    graph, fields, kind = _products(graph, rng, (channels, taps), weight_bits, steps)
+    graph, fields, kind = draw_products(
+        graph, rng, (channels, taps), weight_bits, steps
+    )
     ends = {"name": "depthwise", "inputs": ("image",), "outputs": ("out",)}
     layer = Vvau(**ends, **fields, channels=channels, taps=taps, pe=pe, simd=simd)
     out = Stream(name="out", shape=(2, 3, channels), type=kind, beat=pe)
     return graph.with_stream(out).replace(layers=(layer,), output="out")
 
 
-def _products(
+def draw_products(
     graph: Graph,
     rng: np.random.Generator,
     shape: tuple[int, int],

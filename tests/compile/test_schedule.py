@@ -1,16 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 import dataclasses
 import itertools
-from collections.abc import Mapping
+import time
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
+from hwgq import boards
+from hwgq.compile.cost import Fabric
 from hwgq.compile.fifo_depths import fifo_depths
+from hwgq.compile.folding import Target
 from hwgq.compile.graph import ElementType, Fifo, Graph, Stream, WidthConverter
 from hwgq.compile.netlist import write_rtl
 from hwgq.compile.passes.absorb_offsets import absorb_offsets
+from hwgq.compile.passes.fold import fold
 from hwgq.compile.passes.insert_width_converters import insert_width_converters
 from hwgq.compile.passes.place_memories import place_memories
 from hwgq.compile.passes.size_fifos import size_fifos
@@ -18,6 +23,17 @@ from hwgq.compile.schedule import initiation_interval, layer_cycles, simulate
 from hwgq.compile.simulate_rtl import simulate_rtl
 from hwgq.errors import UnsupportedLayerError
 from tests.compile.graphs import finished, placed, random_codes, random_mlp, with_lanes
+from tests.compile.image_graphs import (
+    Conv,
+    Dense,
+    Depthwise,
+    Kind,
+    MaxPool,
+    PixelSum,
+    cnv,
+    lenet,
+    random_cnn,
+)
 from tests.compile.test_emulate import residual_graph
 
 FRAMES = 12
@@ -35,6 +51,37 @@ CASES = {
     "no converter": Case((16, 16, 16, 4), [(4, 4), (4, 4), (2, 4)]),
     "a beat in every cycle": Case((15, 9, 12), [(9, 15), (12, 9)]),
 }
+
+
+class ImageCase(NamedTuple):
+    image: tuple[int, int, int]
+    kinds: tuple[Kind, ...]
+    fps: float | None = None
+
+
+IMAGES = {
+    "pooling, as fast as it gets": ImageCase(
+        (10, 10, 3), (Conv(8, 3), MaxPool(2), Conv(12, 3), Dense(10))
+    ),
+    "pooling": ImageCase(
+        (10, 10, 3), (Conv(8, 3), MaxPool(2), Conv(12, 3), Dense(10)), 20_000
+    ),
+    "stride and padding": ImageCase(
+        (9, 11, 4), (Conv(6, 3, 2, 1), Conv(8, 3, 1, 1), Dense(5))
+    ),
+    "depthwise": ImageCase(
+        (8, 8, 4),
+        (Conv(8, 3, 1, 1), Depthwise(3, 1, 1), Conv(12, 1), PixelSum(), Dense(10)),
+        20_000,
+    ),
+}
+
+
+def folded_images(case: ImageCase) -> Graph:
+    graph = random_cnn(1, case.image, case.kinds, entry=ElementType.unsigned(15))
+    fabric = Fabric.of(boards.load("ulx3s-85f"), quick=False)
+    target = Target(fps=case.fps, clock_mhz=80)
+    return fold(absorb_offsets(graph), fabric, target)
 
 
 def folded(sizes: tuple[int, ...], lanes: list[tuple[int, int]]) -> Graph:
@@ -67,6 +114,18 @@ def test_the_interval_counts_streams_too() -> None:
     assert initiation_interval(graph) == 4
 
 
+def check_against_rtl(graph: Graph, folder: Path) -> None:
+    """Compare every frame's last cycle in the model and in the RTL."""
+    write_rtl(graph, folder)
+    codes = random_codes(graph, FRAMES)
+    run = simulate_rtl(graph, folder, codes, taps=False).run
+    schedule = simulate(graph, frames=FRAMES)
+    assert schedule.first_output == run.first_output_cycle
+    beats = graph.streams[graph.output].beats
+    assert schedule.ends == tuple(run.output_cycles[beats - 1 :: beats])
+    assert schedule.latency == schedule.ends[0] + 1
+
+
 @pytest.mark.parametrize("sized", [True, False], ids=["FIFOs", "no FIFOs"])
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_the_model_is_the_rtl_to_the_cycle(
@@ -74,34 +133,47 @@ def test_the_model_is_the_rtl_to_the_cycle(
 ) -> None:
     graph = insert_width_converters(folded(*case))
     graph = place_memories(size_fifos(graph) if sized else graph)
-    write_rtl(graph, tmp_path)
-    codes = random_codes(graph, FRAMES)
-    run = simulate_rtl(graph, tmp_path, codes, taps=False).run
-    schedule = simulate(graph, frames=FRAMES)
-    assert schedule.first_output == run.first_output_cycle
-    beats = graph.streams[graph.output].beats
-    assert schedule.ends == tuple(run.output_cycles[beats - 1 :: beats])
-    assert schedule.latency == schedule.ends[0] + 1
+    check_against_rtl(graph, tmp_path)
     if sized:
-        assert schedule.settled
-        assert schedule.interval == initiation_interval(graph)
+        assert simulate(graph, frames=20).interval == initiation_interval(graph)
+
+
+@pytest.mark.parametrize("case", IMAGES.values(), ids=IMAGES)
+def test_networks_for_images_keep_the_pace_in_the_rtl(
+    case: ImageCase, tmp_path: Path
+) -> None:
+    graph = finished(folded_images(case))
+    check_against_rtl(graph, tmp_path)
+    assert simulate(graph, frames=20).interval == initiation_interval(graph)
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_no_smaller_fifos_keep_the_pace(case: Case) -> None:
     graph = insert_width_converters(folded(*case))
-    inner = [graph.streams[layer.inputs[0]] for layer in graph.layers[1:]]
+    inner = [layer.inputs[0] for layer in graph.layers[1:]]
+    check_smaller_fifos(graph, inner, part=1)
 
-    def bits(depths: Mapping[str, int]) -> int:
-        return sum(depths.get(s.name, 0) * s.width for s in inner)
 
-    taken = fifo_depths(graph)
-    largest = [range(bits(taken) // stream.width + 1) for stream in inner]
-    for tried in itertools.product(*largest):
-        depths = {s.name: n for s, n in zip(inner, tried, strict=True)}
-        if bits(depths) < bits(taken):
-            smaller = simulate(with_depths(graph, depths), frames=20)
-            assert smaller.interval > initiation_interval(graph), depths
+@pytest.mark.parametrize("case", IMAGES.values(), ids=IMAGES)
+def test_no_fifo_of_images_could_be_a_tenth_smaller(case: ImageCase) -> None:
+    graph = insert_width_converters(folded_images(case))
+    check_smaller_fifos(graph, list(fifo_depths(graph)), part=1.1)
+
+
+def check_smaller_fifos(graph: Graph, names: Sequence[str], part: float) -> None:
+    """Try all FIFOs on these streams that take fewer bits; none keeps the pace."""
+    widths = [graph.streams[name].width for name in names]
+
+    def bits(depths: Iterable[int]) -> int:
+        return sum(n * width for n, width in zip(depths, widths, strict=True))
+
+    depths = fifo_depths(graph)
+    taken = bits(depths.get(name, 0) for name in names)
+    for tried in itertools.product(*(range(taken // w + 1) for w in widths)):
+        if bits(tried) * part < taken:
+            smaller = with_depths(graph, dict(zip(names, tried, strict=True)))
+            schedule = simulate(smaller, frames=20)
+            assert schedule.interval > initiation_interval(graph), tried
 
 
 def test_without_fifos_the_pace_is_lost_where_they_are_due() -> None:
@@ -159,3 +231,22 @@ def test_streams_whose_ends_agree_are_left_alone() -> None:
 def test_a_layer_without_hardware_is_refused_by_name() -> None:
     with pytest.raises(UnsupportedLayerError, match="fork: there is no hardware"):
         simulate(residual_graph())
+
+
+def test_the_fifos_of_a_large_network_are_found_in_seconds() -> None:
+    fabric = Fabric.of(boards.load("ulx3s-85f"), quick=False)
+    target = Target(fps=1000, clock_mhz=80)
+    graph = insert_width_converters(fold(absorb_offsets(cnv()), fabric, target))
+    begin = time.process_time()
+    sized = size_fifos(graph)
+    # Numba's compilation, once a machine, is in this time.
+    assert time.process_time() - begin < 60
+    schedule = simulate(sized, frames=5)
+    assert schedule.interval == initiation_interval(graph) <= 80_000
+
+
+def test_a_network_of_images_is_as_fast_as_its_slowest_layer() -> None:
+    fabric = Fabric.of(boards.load("ulx3s-85f"), quick=False)
+    target = Target(fps=20_000, clock_mhz=80)
+    graph = finished(fold(absorb_offsets(lenet()), fabric, target))
+    assert simulate(graph, frames=8).interval == initiation_interval(graph) <= 4000
