@@ -58,7 +58,8 @@ def isolate(graph: Graph, layer: Thresholded) -> Graph:
     the output have the shape (channels,).
     """
     (source,), (sink,) = layer.inputs, layer.outputs
-    shapes = {source: _shape(graph, layer), sink: graph.streams[sink].shape[-1:]}
+    rows = layer.rows if isinstance(layer, Mvau) else layer.channels
+    shapes = {source: _shape(graph, layer), sink: (rows,)}
     streams = {
         name: dataclasses.replace(graph.streams[name], shape=shape)
         for name, shape in shapes.items()

@@ -12,7 +12,7 @@ from onnx import NodeProto
 
 from hwgq.compile.evaluate import Float64, FloatArray
 from hwgq.compile.levels import Integers
-from hwgq.compile.onnx_file import LAYOUT
+from hwgq.compile.onnx_file import LAYOUT, RENAMING
 from hwgq.compile.onnx_node import attribute_values
 from hwgq.compile.scales import FROM_PIXEL_TO_PIXEL, START, check_operand, scaling
 from hwgq.compile.section import Dot
@@ -135,6 +135,8 @@ def _of_a_pixel(
     frame = tape.frame(tape.shape(node))
     if len(frame) == 1:
         return {}
+    if node.op_type in RENAMING and math.prod(frame) == frame[-1]:
+        return {}
     if node.op_type in LAYOUT:
         raise UnsupportedLayerError(
             node.name,
@@ -144,8 +146,9 @@ def _of_a_pixel(
     cut = {}
     for name in node.input:
         value = tape.constants.get(name)
-        if value is None or value.ndim < len(frame):
+        if value is None or node.op_type == "BatchNormalization":
             continue
+        value = value.reshape(*(1,) * (len(frame) - value.ndim), *value.shape)
         if np.any(value != value[..., :1, :1]):
             raise UnsupportedLayerError(
                 node.name,

@@ -89,13 +89,15 @@ def emulate_layer(
         case Thresholding():
             thresholds = graph.tensors[layer.thresholds].astype(np.int64)
             flat = codes.reshape(-1, layer.channels)
-            result = kernels.count_reached(flat, thresholds).reshape(codes.shape)
+            counts = kernels.count_reached(flat, thresholds)
+            result = counts.reshape(-1, *graph.streams[layer.outputs[0]].shape)
         case SlidingWindow():
             result = _windows(layer, codes)
         case Pool():
             result = _largest(graph, layer, codes)
         case SumPool():
-            result = codes.reshape(-1, layer.pixels, layer.channels).sum(axis=1)
+            sums = codes.reshape(-1, layer.pixels, layer.channels).sum(axis=1)
+            result = sums.reshape(-1, *graph.streams[layer.outputs[0]].shape)
         case Add():
             streams = [graph.streams[name].type for name in layer.inputs]
             total = sum(s.values(c) for s, c in zip(streams, inputs, strict=True))

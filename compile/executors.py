@@ -48,10 +48,8 @@ def finn_codes(
     for nodes, section in zip(layers, network.sections, strict=True):
         if section.output is None:
             return
-        given, kind = integers, section.output_type
-        if finn.get_tensor_datatype(nodes[0].input[0]).name == "BINARY":
-            given = section.input_type.codes(given)  # FINN's layers count 0 and 1
-        output = _run_finn(finn, nodes, section, given)
+        kind = section.output_type
+        output = _run_finn(finn, nodes, section, integers)
         codes = kind.codes(np.round(output).astype(np.int64))
         if section.minimum is not None:
             assert section.quantizer is not None  # FINN's pooling knows no minimum

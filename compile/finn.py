@@ -121,14 +121,12 @@ def _absorb() -> Iterable[Any]:
 
 
 def _lower() -> Iterable[Any]:
-    from finn.transformation.streamline import absorb, reorder
+    from finn.transformation.streamline import absorb
     from qonnx.transformation.lower_convs_to_matmul import LowerConvsToMatMul
 
     return _tidied(
         LowerConvsToMatMul(),
-        reorder.MakeMaxPoolNHWC(),
         absorb.AbsorbTransposeIntoMultiThreshold(),
-        reorder.MakeMaxPoolNHWC(),
         absorb.AbsorbConsecutiveTransposes(),
         InferDataLayouts(),
         general.RemoveUnusedTensors(),
@@ -138,8 +136,6 @@ def _lower() -> Iterable[Any]:
 def _to_hardware() -> Iterable[Any]:
     from finn.transformation.fpgadataflow.convert_to_hw import (
         conv_inp_gen,
-        global_acc_pool,
-        pool,
         quantized_matrix_vector_activation,
         thresholding,
         vector_vector_activation,
@@ -151,8 +147,6 @@ def _to_hardware() -> Iterable[Any]:
         vector_vector_activation.InferVectorVectorActivation(),
         quantized_matrix_vector_activation.InferQuantizedMatrixVectorActivation(),
         thresholding.InferThresholdingLayer(),
-        pool.InferPool(),
-        global_acc_pool.InferGlobalAccPoolLayer(),
         conv_inp_gen.InferConvInpGen(),
         RemoveCNVtoFCFlatten(),
         absorb.AbsorbConsecutiveTransposes(),

@@ -2,29 +2,35 @@
 """Write a recorded network in the form that FINN streamlines without surprises.
 
 Each section becomes ``MatMul -> Mul -> Add -> MultiThreshold -> Mul -> Add``, or the
-same with ``Conv``, with per-channel constants, and a ``MaxPool`` where it pools; legal
-ONNX that makes FINN or qonnx stop never reaches them. The threshold tensor carries the
-section's number, ``thr.3``, and so does the weight tensor: by these names the border
-finds the layers again.
+same with ``Conv``, with per-channel constants, and FINN's own layers where it pools;
+legal ONNX that makes FINN or qonnx stop never reaches them. The threshold tensor
+carries the section's number, ``thr.3``, and so does the weight tensor: by these names
+the border finds the layers again.
 """
 
 import math
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import onnx
-from onnx import NodeProto, TensorProto, numpy_helper
+from onnx import TensorProto, numpy_helper
 from qonnx.core.datatype import DataType
 from qonnx.core.modelwrapper import ModelWrapper
 
 from hwgq.compile.evaluate import FloatArray
+from hwgq.compile.finn_nodes import (
+    CHANNELS_FIRST,
+    CHANNELS_LAST,
+    HARDWARE,
+    Nodes,
+    datatype,
+    geometry,
+)
 from hwgq.compile.graph import BIPOLAR, ElementType, IntArray
 from hwgq.compile.network import BoolArray, Network, Section, Shape
 from hwgq.compile.onnx_file import QONNX_DOMAIN
 from hwgq.compile.passes.exact_thresholds import accumulator_bounds
 from hwgq.compile.streams import channels_first
-from hwgq.compile.window import Window
 
 _ENTRY = "integers"
 FloatConstant = npt.NDArray[np.float32]
@@ -44,16 +50,6 @@ def weight_name(number: int) -> str:
     return f"weights.{number}"
 
 
-def datatype(kind: ElementType) -> str:
-    """Name FINN's type of the integers that a stream's codes mean."""
-    low, high = (int(kind.values(np.asarray(c))) for c in (kind.low, kind.high))
-    if kind.step == 2:
-        return "BIPOLAR"
-    if low >= 0:
-        return f"UINT{max(1, high.bit_length())}"
-    return f"INT{max((-low - 1).bit_length(), high.bit_length()) + 1}"
-
-
 def write_finn_graph(network: Network) -> ModelWrapper:
     """Write the device's part of a network as a QONNX graph for FINN.
 
@@ -68,39 +64,50 @@ def write_finn_graph(network: Network) -> ModelWrapper:
         A graph from the integers that enter the device, shape (1, elements) or (1,
         channels, rows, columns), to the real numbers behind the last section.
     """
-    writer = _Writer()
+    writer = _Writer(_ENTRY)
+    writer.images = len(network.shape) > 1
     for number, section in enumerate(network.sections):
         writer.section(section, number)
     model = writer.assemble(network)
     model.set_tensor_datatype(_ENTRY, DataType[datatype(network.input_type)])
     for number, section in enumerate(network.sections):
         if section.dot is not None:
-            kind = "BIPOLAR" if section.dot.bits == 1 else f"INT{section.dot.bits}"
-            model.set_tensor_datatype(weight_name(number), DataType[kind])
+            key = weight_name(number)
+            # Negated weights may take a bit more than the network's.
+            low, high = (int(f(writer.constants[key])) for f in (np.min, np.max))
+            several = datatype(ElementType.signed(min(low, -2), high))
+            kind = "BIPOLAR" if section.dot.bits == 1 else several
+            model.set_tensor_datatype(key, DataType[kind])
     return model
 
 
-class _Writer:
-    """Collects nodes, each of which reads what the one before it wrote."""
+class _Writer(Nodes):
+    """Writes sections.
 
-    def __init__(self) -> None:
-        self.nodes: list[NodeProto] = []
-        self.constants: dict[str, npt.NDArray[Any]] = {}
-        self.tensor = _ENTRY
+    Attributes
+    ----------
+    images
+        Whether what was written last makes images.
+    """
+
+    images = False
 
     def section(self, section: Section, number: int) -> None:
         """Write a section's nodes."""
-        if section.dot is not None and len(section.shape_in) > len(section.shape):
+        if self.images and section.dot is not None and len(section.shape) == 1:
             self.add("Flatten", f"flat.{number}", axis=1)
+            self.images = False
         if section.quantizer is not None:
             self._quantized(section, number)
         elif section.dot is not None:
             self._dot(section, number, np.zeros(section.channels, np.bool_))
-            self._per_channel("Mul", f"scale.{number}", section.dot.scale, section)
+            rank = len(section.shape) - 1
+            self._per_channel("Mul", f"scale.{number}", section.dot.scale, rank)
         elif section.sums:
-            self.add("GlobalAveragePool", f"mean.{number}")
+            self.sum_pool(f"total.{number}", section.shape_in, section.input_type)
         if section.pool is not None:
-            self.add("MaxPool", f"pooled.{number}", **_geometry(section.pool))
+            kind = section.output_type
+            self.max_pool(f"pooled.{number}", section.pool, section.channels, kind)
 
     def _quantized(self, section: Section, number: int) -> None:
         factor, offset, thresholds = _affine(section)
@@ -111,24 +118,32 @@ class _Writer:
             if section.minimum is not None:
                 turned &= ~section.minimum
             self._dot(section, number, turned)
-        factor = np.abs(factor)
-        self._per_channel("Mul", f"scale.{number}", factor, section)
-        self._per_channel("Add", f"offset.{number}", offset, section)
-        assert section.quantizer is not None
-        alone, kind = _counts_alone(section), section.quantizer.type
-        written = ElementType.unsigned(1) if alone else kind
+        quantizer = section.quantizer
+        assert quantizer is not None
+        # Thresholds on images come behind a convolution, or FINN is shown where the
+        # channels are.
+        turned_images = section.dot is None and self.images
+        if turned_images:
+            self.turn(f"last.{number}", CHANNELS_LAST)
+        rank = 0 if turned_images else len(section.shape) - 1
+        self._per_channel("Mul", f"scale.{number}", np.abs(factor), rank)
+        self._per_channel("Add", f"offset.{number}", offset, rank)
         self.constants[threshold_name(number)] = thresholds
+        # FINN's layer for thresholds without a product takes no scale but 1, and makes
+        # −1 and +1 of 0 and 1 by itself.
+        counts = section.dot is None and quantizer.type == BIPOLAR
         self.add(
             "MultiThreshold",
             f"levels.{number}",
             threshold_name(number),
-            out_dtype=datatype(written),
-            out_scale=float(written.step),
-            out_bias=float(written.offset),
+            domain=QONNX_DOMAIN,
+            data_layout="NHWC" if turned_images else "",
+            out_dtype=datatype(quantizer.type),
+            out_scale=1.0 if counts else float(quantizer.type.step),
+            out_bias=0.0 if counts else float(quantizer.type.offset),
         )
-        if alone:
-            self.constant("Mul", f"step.{number}", np.full((1, 1), 2, np.float32))
-            self.constant("Add", f"bias.{number}", np.full((1, 1), -1, np.float32))
+        if turned_images:
+            self.turn(f"first.{number}", CHANNELS_FIRST)
 
     def _dot(self, section: Section, number: int, turned: BoolArray) -> None:
         """Write a product, the weights of some rows with the other sign."""
@@ -144,29 +159,13 @@ class _Writer:
         kernels = weights.reshape(len(weights), *dot.window.kernel, -1)
         self.constants[key] = np.moveaxis(kernels, -1, 1).astype(np.float32)
         groups = len(weights) if dot.depthwise else 1
-        geometry = _geometry(dot.window)
-        self.add("Conv", f"dot.{number}", key, group=groups, **geometry)
+        where = geometry(dot.window)
+        self.add("Conv", f"dot.{number}", key, group=groups, **where)
 
-    def _per_channel(
-        self, op: str, key: str, values: FloatArray, section: Section
-    ) -> None:
-        spread = (1, -1, *(1,) * (len(section.shape) - 1))
-        self.constant(op, key, values.astype(np.float32).reshape(spread))
-
-    def constant(self, op: str, key: str, value: FloatConstant) -> None:
-        """Write a node with a constant on its right."""
-        self.constants[key] = value
-        self.add(op, f"{key}.{op.lower()}", key)
-
-    def add(self, op: str, output: str, *operands: str, **attributes: Any) -> None:
-        """Write a node."""
-        node = onnx.helper.make_node(
-            op, [self.tensor, *operands], [output], output, **attributes
-        )
-        if op == "MultiThreshold":
-            node.domain = QONNX_DOMAIN
-        self.nodes.append(node)
-        self.tensor = output
+    def _per_channel(self, op: str, key: str, values: FloatArray, pixels: int) -> None:
+        """Write a constant a channel; so many dimensions of an image follow those."""
+        shape = (1, -1, *(1,) * pixels)
+        self.constant(op, key, values.astype(np.float32).reshape(shape))
 
     def assemble(self, network: Network) -> ModelWrapper:
         """Make the graph."""
@@ -182,6 +181,7 @@ class _Writer:
         opsets = [
             onnx.helper.make_opsetid("", 13),
             onnx.helper.make_opsetid(QONNX_DOMAIN, 1),
+            onnx.helper.make_opsetid(HARDWARE, 1),
         ]
         return ModelWrapper(
             onnx.helper.make_model(graph, opset_imports=opsets, ir_version=8)
@@ -197,26 +197,6 @@ def _network_order(frame: Shape) -> IntArray:
     """List the elements of a device's frame in the order that a network has them."""
     numbers = np.arange(math.prod(frame)).reshape(1, *frame)
     return channels_first(numbers).reshape(-1)
-
-
-def _geometry(window: Window) -> dict[str, Any]:
-    """Write a window as the attributes of a ``Conv`` or ``MaxPool``."""
-    attributes = {
-        "kernel_shape": window.kernel,
-        "strides": window.stride,
-        "dilations": window.dilation,
-        "pads": (*window.pad, *window.pad_end),
-    }
-    return {name: list(value) for name, value in attributes.items()}
-
-
-def _counts_alone(section: Section) -> bool:
-    """Tell whether FINN counts thresholds, and the layer behind makes −1 and +1 of it.
-
-    FINN's layer for thresholds without a product takes no scale but 1.
-    """
-    assert section.quantizer is not None
-    return section.dot is None and section.quantizer.type == BIPOLAR
 
 
 def _affine(section: Section) -> tuple[FloatArray, FloatArray, FloatConstant]:

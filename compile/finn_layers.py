@@ -12,10 +12,10 @@ from onnx import NodeProto
 from qonnx.core.modelwrapper import ModelWrapper
 
 from hwgq.compile.finn_graph import threshold_name, weight_name
+from hwgq.compile.finn_nodes import HARDWARE
 from hwgq.compile.network import Network, Section
 from hwgq.errors import UnsupportedLayerError
 
-HARDWARE = "finn.custom_op.fpgadataflow"
 REMEDY = "FINN did not streamline this network as expected; please report it"
 _NAMED = re.compile(r"(?:weights|thr)\.\d+")
 _POOLS = ("Pool",)
@@ -49,16 +49,18 @@ def finn_layers(model: ModelWrapper, network: Network) -> list[list[NodeProto]]:
 def _hardware(model: ModelWrapper) -> Iterator[NodeProto]:
     """Go through FINN's hardware layers; nothing else may stand between them.
 
-    Before the first and behind the last, images may be turned to another layout.
+    Before the first and behind the last, images may be turned to another layout; an
+    ONNX operator pads what FINN cannot.
     """
     nodes = list(model.graph.node)
     places = [i for i, node in enumerate(nodes) if node.domain == HARDWARE]
     first, last = (places[0], places[-1]) if places else (0, -1)
+    first -= first > 0 and nodes[first - 1].op_type == "Pad"
     for node in nodes[:first]:
         if node.op_type not in ("Transpose", "Flatten", "Reshape"):
             raise _surprise(node, "stands before the hardware layers")
     for node in nodes[first : last + 1]:
-        if node.domain != HARDWARE:
+        if node.domain != HARDWARE and node.op_type != "Pad":
             raise _surprise(node, "is left between hardware layers")
         yield node
 

@@ -179,7 +179,7 @@ class Pool(Layer):
 class SumPool(Layer):
     """Add the codes of all pixels of a frame up, channel by channel.
 
-    Reads (rows, columns, channels); writes (channels,).
+    Reads (rows, columns, channels); writes (1, 1, channels).
 
     Parameters
     ----------

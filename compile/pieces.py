@@ -102,6 +102,12 @@ def _scaled(tape: Tape, piece: Piece, pool: NodeProto) -> Piece:
                 "Pool right behind the quantizer",
             )
         source = replace(source, step=source.step * float(value[0]))
+    if source.step < 0 and pool.op_type != SUM:
+        raise UnsupportedLayerError(
+            pool.name,
+            f"({pool.op_type}) takes the largest of levels with a negative scale",
+            "Use a positive scale in the quantizer before it",
+        )
     return replace(piece, source=source)
 
 

@@ -191,8 +191,8 @@ class Section:
         if self.dot is not None:
             return self.dot.accumulate(integers).reshape(len(integers), *self.shape)
         if self.sums:
-            return np.asarray(integers.sum(axis=(1, 2)))
-        return integers
+            return np.asarray(integers.sum(axis=(1, 2), keepdims=True))
+        return integers.reshape(len(integers), *self.shape)
 
     def codes(self, accumulators: IntArray) -> IntArray:
         """Evaluate chain and quantizer on accumulators of shape (..., channels)."""

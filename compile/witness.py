@@ -116,8 +116,11 @@ def excusable(section: Section, accumulators: IntArray) -> tuple[IntArray, IntAr
     if section.tail is not None:
         nodes = len(section.tail.model.graph.node)
         slack = _ROUNDINGS_OF_A_FUNCTION * nodes * UNIT * np.maximum(*map(np.abs, ends))
-    low = section.quantizer.codes(np.minimum(*ends) - slack)
-    high = section.quantizer.codes(np.maximum(*ends) + slack)
+    pixels = (np.minimum(*ends) - slack, np.maximum(*ends) + slack)
+    low, high = (
+        section.quantizer.codes(end.reshape(-1, section.channels)).reshape(end.shape)
+        for end in pixels
+    )
     return np.minimum(low, high), np.maximum(low, high)
 
 

@@ -180,7 +180,7 @@ def _section(tape: Tape, piece: Piece) -> Section:
             name=piece.pool.name,
             input_type=kind,
             shape_in=shape_in,
-            shape=shape_in[-1:] if sums else shape_in,
+            shape=(1, 1, shape_in[-1]) if sums else shape_in,
             pool=None if sums else read_window(tape, piece.pool),
             sums=sums,
             output=pooled(tape, piece.source, piece.pool),
