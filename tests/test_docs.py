@@ -9,7 +9,7 @@ import pytest
 from docs.generate import FOLDER, pages
 
 ROOT = FOLDER.parent
-PAGES = sorted([*ROOT.glob("*.md"), *FOLDER.glob("*.md")])
+PAGES = sorted([*ROOT.glob("*.md"), *FOLDER.glob("*.md"), *FOLDER.glob("modules/*")])
 
 
 @pytest.mark.parametrize("name", pages())
