@@ -36,7 +36,7 @@ _ENTRY = "integers"
 FloatConstant = npt.NDArray[np.float32]
 
 _LARGEST = np.finfo(np.float32).max
-# FINN divides by the factor; this one is as good as 0.
+# FINN divides by the factor; one below this is as good as 0.
 _NEARLY_ZERO = np.float32(1e-30)
 
 
@@ -129,9 +129,7 @@ class _Writer(Nodes):
         self._per_channel("Mul", f"scale.{number}", np.abs(factor), rank)
         self._per_channel("Add", f"offset.{number}", offset, rank)
         self.constants[threshold_name(number)] = thresholds
-        # FINN's layer for thresholds without a product takes no scale but 1, and makes
-        # −1 and +1 of 0 and 1 by itself.
-        counts = section.dot is None and quantizer.type == BIPOLAR
+        scale, bias = _written_meaning(section, quantizer.type)
         self.add(
             "MultiThreshold",
             f"levels.{number}",
@@ -139,8 +137,8 @@ class _Writer(Nodes):
             domain=QONNX_DOMAIN,
             data_layout="NHWC" if turned_images else "",
             out_dtype=datatype(quantizer.type),
-            out_scale=1.0 if counts else float(quantizer.type.step),
-            out_bias=0.0 if counts else float(quantizer.type.offset),
+            out_scale=float(scale),
+            out_bias=float(bias),
         )
         if turned_images:
             self.turn(f"first.{number}", CHANNELS_FIRST)
@@ -199,12 +197,24 @@ def _network_order(frame: Shape) -> IntArray:
     return channels_first(numbers).reshape(-1)
 
 
+def _written_meaning(section: Section, kind: ElementType) -> tuple[int, int]:
+    """Give scale and offset of a section's levels, as FINN wants to read them.
+
+    Its layers make −1 and +1 of 0 and 1 by themselves. Only that of a dense product
+    reads a scale of 2.
+    """
+    if kind != BIPOLAR or (section.dot is not None and not section.dot.depthwise):
+        return kind.step, kind.offset
+    return 1, 0 if section.dot is None else kind.offset
+
+
 def _affine(section: Section) -> tuple[FloatArray, FloatArray, FloatConstant]:
     """Give factor, offset and thresholds of each channel of a section.
 
     The chain's head is ``factor * acc + offset``; its tail and the quantizer together
     are thresholds on that, found by bisection over all float32 numbers.
     """
+    assert section.quantizer is not None
     low, high = accumulator_bounds(section)
     span = np.maximum(np.abs(low), np.abs(high)).max()
     ends = np.stack([np.zeros_like(low), np.full_like(high, span)])
@@ -214,8 +224,12 @@ def _affine(section: Section) -> tuple[FloatArray, FloatArray, FloatConstant]:
     flipped = section.quantize(extreme)[0] < section.quantize(-extreme)[0]
     sign = np.where(flipped, -1.0, 1.0)
     thresholds = _float_thresholds(section, sign)
-    factor = np.where(np.abs(factor) < _NEARLY_ZERO, _NEARLY_ZERO, factor)
-    factor, offset = sign * factor, sign * offset
+    constant = np.abs(factor) < _NEARLY_ZERO
+    reached = np.arange(section.quantizer.steps) < section.quantize(offset[None]).T
+    always = np.where(reached, -_LARGEST, _LARGEST)
+    thresholds = np.where(constant[:, np.newaxis], always, thresholds)
+    factor = np.where(constant, 1.0, sign * factor)
+    offset = np.where(constant, 0.0, sign * offset)
     if section.minimum is None:
         return factor, offset, thresholds
     # The inverse of a code is how many thresholds are *not* reached.

@@ -92,16 +92,16 @@ def _scaled(tape: Tape, piece: Piece, pool: NodeProto) -> Piece:
     """Take the scales between integers and a pooling of them into their meaning."""
     source = piece.source
     for node in piece.behind:
-        value = None
-        if node.op_type == "Mul":
-            value = np.asarray(tape.operand(node)[0]).reshape(-1)
-        if value is None or np.any(value != value[:1]) or not value[0] > 0:
+        factor = _factor(tape, node)
+        if factor is None:
             raise UnsupportedLayerError(
                 pool.name,
                 f"({pool.op_type}) pools behind {node.name} ({node.op_type})",
                 "Pool right behind the quantizer",
             )
-        source = replace(source, step=source.step * float(value[0]))
+        divided = node.op_type == "Div"
+        step = source.step / factor if divided else source.step * factor
+        source = replace(source, step=step, bias=source.bias * step / source.step)
     if source.step < 0 and pool.op_type != SUM:
         raise UnsupportedLayerError(
             pool.name,
@@ -109,6 +109,18 @@ def _scaled(tape: Tape, piece: Piece, pool: NodeProto) -> Piece:
             "Use a positive scale in the quantizer before it",
         )
     return replace(piece, source=source)
+
+
+def _factor(tape: Tape, node: NodeProto) -> float | None:
+    """Give the positive number that a ``Mul`` or ``Div`` has; None of other nodes."""
+    if node.op_type not in ("Mul", "Div"):
+        return None
+    operand, position = tape.operand(node)
+    values = np.asarray(operand, np.float64).reshape(-1)
+    divides = node.op_type == "Div" and position == 0
+    if divides or np.any(values != values[:1]) or not values[0] > 0:
+        return None
+    return float(values[0])
 
 
 def pooled(tape: Tape, source: Integers, node: NodeProto) -> Integers:

@@ -110,10 +110,12 @@ class _Writer:
 
     def _product(self, section: Section, dot: Dot, output: str) -> None:
         window = dot.window
-        if dot.depthwise and window is not None:
-            self._window(f"{section.name}.window", window, grouped=True)
-        elif window is not None and not (window.whole or window.pointwise):
-            self._window(f"{section.name}.window", window)
+        if window is not None and (
+            dot.depthwise or not (window.whole or window.pointwise)
+        ):
+            zero = int(section.input_type.codes(np.asarray(0)))
+            grouped = dot.depthwise
+            self._window(f"{section.name}.window", window, zero, grouped=grouped)
         exact = exact_thresholds(section) if section.quantizer else None
         weights = dot.weights
         low, high = accumulator_bounds(section)
@@ -154,7 +156,8 @@ class _Writer:
     def _pool(self, section: Section, window: Window) -> None:
         # The pool-only section is a layer of its own name.
         name = section.name if section.quantizer is None else f"{section.name}.pool"
-        self._window(f"{section.name}.pool.window", window, grouped=True)
+        # A pooling takes no notice of what is padded: it is the least code.
+        self._window(f"{section.name}.pool.window", window, 0, grouped=True)
         pool = Pool(
             **self._ends(name, section.name),
             channels=section.channels,
@@ -163,14 +166,15 @@ class _Writer:
         )
         self._write(pool, section.shape_out, section.output_type)
 
-    def _window(self, name: str, window: Window, *, grouped: bool = False) -> None:
+    def _window(
+        self, name: str, window: Window, pad_code: int, *, grouped: bool = False
+    ) -> None:
         kind = self.source.type
         layer = SlidingWindow(
             **self._ends(name, name),
             window=window,
             channels=self.source.shape[-1],
-            # A pooling takes no notice of what is padded: it is the least code.
-            pad_code=0 if grouped else int(kind.codes(np.asarray(0))),
+            pad_code=pad_code,
             grouped=grouped,
         )
         self._write(layer, layer.shape_out, kind)

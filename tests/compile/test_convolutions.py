@@ -55,11 +55,17 @@ def test_weights_of_several_bits_are_exact(bits):
 
 
 @pytest.mark.parametrize("bits", [1, 2, 4])
+@pytest.mark.parametrize("kind", ["UINT3", "INT3"])
 @pytest.mark.parametrize(
     "where",
     [{}, {"pads": [1, 0, 1, 1]}, {"strides": [2, 2]}, {"dilations": [2, 2]}],
     ids=str,
 )
-def test_a_depthwise_convolution_is_exact(bits, where):
-    chain = images(4).conv(4, 1, 3, bits=bits, group=4, **where)
+def test_a_depthwise_convolution_is_exact(bits, where, kind):
+    chain = images(4, kind=kind).conv(4, 1, 3, bits=bits, group=4, **where)
     assert agree(ended(chain.norm(4).quant(3), 4)).ties == 0
+
+
+def test_a_depthwise_convolution_may_make_bipolar_levels():
+    chain = images(4).conv(4, 1, 3, group=4).norm(4).node("BipolarQuant", np.float32(1))
+    assert agree(ended(chain, 4)).ties == 0

@@ -55,6 +55,12 @@ def test_thresholds_of_channels_are_exact(layout, channels):
     assert agree(ended(chain, 4)).ties == 0
 
 
+def test_a_gamma_of_zero_leaves_a_channel_constant_on_a_threshold():
+    chain = images().conv(4, 3, 3).norm(4, gamma=[0, 0, 1, 0], beta=[0, 1, 0, -1])
+    rows = np.nextafter(np.float32([[0, 0.8, 1.3]]), np.float32(1))
+    assert agree(ended(chain.node("MultiThreshold", rows, out_dtype="UINT2"), 4))
+
+
 def test_signed_thresholds_are_exact():
     chain = images().conv(4, 3, 3).norm(4)
     rows = np.array([[-1.0, -0.2, 0.3]])

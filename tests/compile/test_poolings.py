@@ -61,6 +61,13 @@ def test_a_scale_between_levels_and_pooling_is_exact():
     assert agree(ended(chain.pool(2), 4)).ties == 0
 
 
+@pytest.mark.parametrize("pool", ["GlobalAveragePool", "MaxPool"])
+def test_a_division_between_levels_and_pooling_is_exact(pool):
+    attributes = {"kernel_shape": [2, 2]} if pool == "MaxPool" else {}
+    chain = activated().node("Div", np.float32(4)).node(pool, **attributes)
+    assert agree(ended(chain, 4)).ties == 0
+
+
 def test_a_pooling_may_be_the_last_layer():
     assert agree(images().conv(4, 3, 3).norm(4).quant(2).pool(2).model()).ties == 0
 
