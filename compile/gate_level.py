@@ -28,6 +28,7 @@ from hwgq.boards.protocol import (
 from hwgq.boards.top import clocks_per_bit
 from hwgq.compile.beats import beat_bytes, pack, unpack
 from hwgq.compile.graph import IntArray
+from hwgq.compile.schedule import simulate
 from hwgq.compile.serialize import load_graph
 from hwgq.compile.verilator import SimPorts, Simulator, build_simulator
 from hwgq.errors import BoardError, SimulationError, ToolNotFoundError
@@ -167,13 +168,12 @@ def netlist_outputs(folder: Path, codes: IntArray) -> IntArray:
     clocks = clocks_per_bit(design.mhz, design.board.uart.baud)
     bench = build_netlist_bench(folder / GATES, clocks_per_bit=clocks)
     frames = np.split(pack(codes, entry), len(codes))
-    # Each layer waits for its whole input at most; a byte takes 10 bits.
-    longest = 2 * sum(n.cycles for n in graph.mvaus()) + entry.beats + 100
+    longest = simulate(graph, frames=1).latency + 100
     answers = _infer(
         bench,
         frames,
         result_bytes=result.beats * beat_bytes(result),
-        silence=longest + 20 * clocks,
+        silence=longest + 20 * clocks,  # a byte takes 10 bits
     )
     body = b"".join(answer.body for answer in answers)
     beats = np.frombuffer(body, np.uint8).reshape(-1, beat_bytes(result))

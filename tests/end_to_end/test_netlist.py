@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from torch import nn
 
 from hwgq import tools
 from hwgq.boards.design import read_design
@@ -19,7 +21,7 @@ from hwgq.compile.netlist import write_rtl
 from hwgq.compile.serialize import save_graph
 from hwgq.errors import BoardError
 from hwgq.storage import read_npz, write_text
-from hwgq.train import train
+from hwgq.train import HWGQ, BinaryConv2d, BinaryLinear, export, train
 from tests.boards.designs import write_build
 
 FRAMES = 10
@@ -84,6 +86,28 @@ def test_the_netlist_gives_the_references_logits_by_its_weights(build: Path) -> 
     erased = netlist_outputs(build, codes)
     np.testing.assert_array_equal(erased, emulate(graph, codes)[graph.output])
     assert (compiled.outputs(erased) != wanted).any(axis=1).all()
+
+
+def test_the_netlist_of_a_convolutional_network_gives_the_references_logits(
+    tmp_path: Path,
+) -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(
+        *(BinaryConv2d(1, 4, 3, padding=1), nn.MaxPool2d(2)),
+        *(nn.BatchNorm2d(4), HWGQ(), BinaryConv2d(4, 8, 3)),
+        *(nn.BatchNorm2d(8), HWGQ(), nn.Flatten(), BinaryLinear(32, 10, bias=True)),
+    )
+    images = np.random.default_rng(0).integers(0, 17, (40, 1, 8, 8)).astype(np.uint8)
+    model.train()(torch.from_numpy(images).float())
+    labels = np.zeros(len(images), np.int64)
+    network = export(model.eval(), tmp_path, images, labels, input_bits=5)
+    build = compile_network(network, "icebreaker", fps=20_000, out=tmp_path / "build")
+    compiled, samples = load_build(build), read_npz(build / "samples.npz")
+    synthesize_build(build)
+    codes = compiled.codes(samples["images"][:FRAMES], "samples")
+    given = compiled.outputs(netlist_outputs(build, codes))
+    np.testing.assert_array_equal(given, samples["logits"][:FRAMES])
+    assert len(np.unique(given, axis=0)) == FRAMES
 
 
 def test_a_family_without_models_is_refused(tmp_path: Path) -> None:
