@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Build bitstreams of convolutional networks, and print what they take and reach.
+
+Run `python -m benchmarks.bitstreams` in the project's root; a row by itself with
+`--only NAME`. CNV takes the better part of an hour. What was measured before is kept in
+benchmarks/results/bitstreams.json. No board is needed, and none was on the table:
+frames/s are the routed clock over simulated cycles.
+"""
+
+import resource
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+
+from benchmarks.provenance import commit, machine
+from hwgq import boards
+from hwgq.compile import compile_network, verify
+from hwgq.compile.build_folder import load_build
+from hwgq.compile.gate_level import netlist_outputs
+from hwgq.compile.graph import Mvau
+from hwgq.compile.schedule import initiation_interval
+from hwgq.storage import read_json, write_json, write_text
+
+RESULTS = Path(__file__).parent / "results"
+TABLE = RESULTS / "bitstreams.json"
+SHIPPED = Path(__file__).parents[1] / "train" / "shipped"
+NETLIST_FRAMES = 2
+
+
+@dataclass(frozen=True)
+class Case:
+    """A shipped network on a board.
+
+    Parameters
+    ----------
+    network, board
+        Their names.
+    fps, mhz
+        Frames/s and clock asked for; None for the default.
+    through
+        Rung that `verify` goes down to; the RTL of the large is `benchmarks.rates`.
+    """
+
+    network: str
+    board: str
+    fps: float | None = None
+    mhz: float | None = None
+    through: str = "rtl"
+
+
+CASES = (
+    Case("fashion-cnn", "icebreaker"),
+    Case("fashion-cnn", "ulx3s-85f"),
+    Case("fashion-lenet", "ulx3s-85f"),
+    Case("cifar10-cnv", "ulx3s-85f", fps=2400, mhz=80, through="emulate"),
+)
+
+
+def measure(case: Case) -> dict[str, Any]:
+    """Build one bitstream; return a row of the table."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = compile_network(
+            SHIPPED / case.network / "network.onnx",
+            case.board,
+            out=Path(name) / case.network,
+            fps=case.fps,
+            clock_mhz=case.mhz,
+        )
+        report = verify(folder, through=case.through)
+        begun = time.monotonic()
+        result = boards.build(folder)
+        minutes = (time.monotonic() - begun) / 60
+        memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
+        build = load_build(folder)
+        cycles = initiation_interval(build.graph)
+        lanes = sum(n.pe * n.simd for n in build.graph.layers if isinstance(n, Mvau))
+        netlist = "absent"
+        if boards.load(case.board).family == "ice40":
+            netlist = _netlist_mismatches(folder)
+    return {
+        "network": case.network,
+        "board": case.board,
+        "lanes": lanes,
+        "cycles a frame": cycles,
+        "clock, MHz": result.clock_mhz,
+        "fastest, MHz": round(result.fmax_mhz, 1),
+        "frames/s": round(1e6 * result.clock_mhz / cycles),
+        "LUTs": f"{result.luts.used} of {result.luts.available}",
+        "block RAMs": f"{result.block_rams.used} of {result.block_rams.available}",
+        "minutes": round(minutes, 1),
+        "GiB": round(memory, 1),
+        "verified to": case.through,
+        "mismatches": sum(rung.mismatches for rung in report.rungs),
+        "of the netlist": netlist,
+        "commit": commit(),
+    }
+
+
+def _netlist_mismatches(folder: Path) -> int:
+    """Compare the netlist's outputs, through its pins, with the reference's."""
+    build = load_build(folder)
+    with np.load(folder / "samples.npz") as samples:
+        images = samples["images"][:NETLIST_FRAMES]
+        wanted = samples["logits"][:NETLIST_FRAMES]
+    found = build.outputs(netlist_outputs(folder, build.codes(images, "samples")))
+    return int(np.count_nonzero(found != wanted))
+
+
+def _table(rows: Sequence[dict[str, Any]]) -> str:
+    head = list(rows[0])
+    lines = [head, ["---"] * len(head), *([str(v) for v in r.values()] for r in rows)]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def main(
+    only: Annotated[str, typer.Option(help="Networks whose name holds this.")] = "",
+    board: Annotated[str, typer.Option(help="Boards whose name holds this.")] = "",
+) -> None:
+    """Measure rows, and print and write all that are known."""
+    known = read_json(TABLE)["rows"] if TABLE.exists() else {}
+    for case in CASES:
+        key = f"{case.network}, {case.board}"
+        if only in case.network and board in case.board:
+            known[key] = measure(case)
+            write_json(TABLE, {"rows": known})
+    order = [f"{case.network}, {case.board}" for case in CASES]
+    rows = [known[key] for key in order if key in known]
+    text = f"`python -m benchmarks.bitstreams`, {machine()}:\n\n{_table(rows)}\n"
+    print(text)
+    write_text(RESULTS / "bitstreams.md", text)
+
+
+if __name__ == "__main__":
+    typer.run(main)
