@@ -14,14 +14,14 @@ and a window that cannot be as fast, however wide, is a limit to all of them.
 """
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import NamedTuple
 
 from hwgq.compile.cost import Cost, Fabric, Lanes, added, arrival_cost, own_cost
 from hwgq.compile.graph import Graph, Mvau, Vvau
 from hwgq.compile.lanes import Unit, allowed, pinnable, units_of, with_lanes
+from hwgq.compile.plans import Option, Plan, combined
 from hwgq.compile.schedule import layer_cycles
 from hwgq.errors import FoldingError
 
@@ -43,51 +43,6 @@ class Target:
     fps: float | None = None
     clock_mhz: float
     pins: Mapping[str, Lanes] = field(default_factory=lambda: MappingProxyType({}))
-
-
-class _Option(NamedTuple):
-    """A folding of a unit.
-
-    Parameters
-    ----------
-    matrix, rest
-        Cycles of its matrix layer and of its other layer; 0 if there is none.
-    luts, blocks
-        What it costs.
-    lanes
-        Those of its layers.
-    """
-
-    matrix: int
-    rest: int
-    luts: int
-    blocks: int
-    lanes: tuple[Lanes, ...]
-
-
-class _Plan(NamedTuple):
-    """Foldings of one or more units: their cycles and costs, summed."""
-
-    latency: int
-    luts: int
-    blocks: int
-    options: tuple[_Option, ...]
-
-    @property
-    def matrix(self) -> int:
-        """Cycles of the slowest matrix layer."""
-        return max((option.matrix for option in self.options), default=0)
-
-    @property
-    def rest(self) -> int:
-        """Cycles of the slowest other layer."""
-        return max((option.rest for option in self.options), default=0)
-
-
-#: Plans beyond which, of those of about the same cost, only the first are kept.
-_MANY = 500
-#: Parts of a device that are about the same cost.
-_GRAINS = 32
 
 
 def choose_lanes(graph: Graph, fabric: Fabric, target: Target) -> dict[str, Lanes]:
@@ -134,7 +89,7 @@ def choose_lanes(graph: Graph, fabric: Fabric, target: Target) -> dict[str, Lane
 
 def _options(
     graph: Graph, unit: Unit, fabric: Fabric, pins: Mapping[str, Lanes]
-) -> list[_Option]:
+) -> list[Option]:
     """List the foldings of a unit, with their cycles and costs."""
     listed = allowed(unit, pins)
     known = {
@@ -157,7 +112,7 @@ def _options(
         last = isinstance(unit[-1], Mvau | Vvau)
         matrix = cycles[-1] if last else 0
         rest = max(cycles[: len(cycles) - last], default=0)
-        found.append(_Option(matrix, rest, *added(costs), choice))
+        found.append(Option(matrix, rest, *added(costs), choice))
     return found
 
 
@@ -177,7 +132,7 @@ class _Search:
     def __init__(
         self,
         units: Sequence[Unit],
-        options: Sequence[Sequence[_Option]],
+        options: Sequence[Sequence[Option]],
         limit: Cost,
         fabric: Fabric,
     ) -> None:
@@ -188,11 +143,11 @@ class _Search:
             cycles = {o.rest for listed in options for o in listed}
         self._cycles = sorted(cycles)
 
-    def fastest(self) -> _Plan:
+    def fastest(self) -> Plan:
         """Find the plan of the least latency among those of the fewest cycles."""
         return self._plan(self._fewest(), timeless=False, key=lambda plan: plan)
 
-    def reaching(self, target: Target) -> _Plan:
+    def reaching(self, target: Target) -> Plan:
         """Find the cheapest plan that reaches so many frames per second."""
         assert target.fps is not None
         rate = target.clock_mhz * 1e6
@@ -206,14 +161,14 @@ class _Search:
             )
         return self._plan(slowest, timeless=True, key=self._share)
 
-    def _share(self, plan: _Plan) -> float:
+    def _share(self, plan: Plan) -> float:
         return self._fabric.share(Cost(plan.luts, plan.blocks))
 
     def _fewest(self) -> int:
         """Find the fewest cycles a frame of a matrix layer for which all fits."""
 
         def fits(cycles: int) -> bool:
-            return bool(self._plans(self._within(cycles), timeless=True))
+            return bool(combined(self._within(cycles), self._limit, timeless=True))
 
         self._check_pins()
         first = bisect_left(self._cycles, True, key=fits)
@@ -243,14 +198,14 @@ class _Search:
                 )
 
     def _plan(
-        self, cycles: int, *, timeless: bool, key: Callable[[_Plan], float | _Plan]
-    ) -> _Plan:
+        self, cycles: int, *, timeless: bool, key: Callable[[Plan], float | Plan]
+    ) -> Plan:
         """Find the best plan within so many cycles.
 
         Where another module than a matrix layer is the slowest of it, some matrix layer
         is made slower, but not slower than asked for.
         """
-        plans = self._plans(self._within(cycles), timeless=timeless)
+        plans = combined(self._within(cycles), self._limit, timeless=timeless)
         best = min(plans, key=key)
         for slower in reversed([0, *(n for n in self._cycles if n <= cycles)]):
             if best.rest <= best.matrix or not best.matrix or not slower:
@@ -260,7 +215,7 @@ class _Search:
                 best = min(plans, key=key)
         return best
 
-    def _anchored(self, cycles: int, *, timeless: bool) -> list[_Plan]:
+    def _anchored(self, cycles: int, *, timeless: bool) -> list[Plan]:
         """List plans in which a matrix layer takes exactly so many cycles."""
         options = self._within(cycles)
         plans = []
@@ -268,61 +223,11 @@ class _Search:
             slow = [option for option in listed if option.matrix == cycles]
             if slow:
                 tried = [*options[:i], slow, *options[i + 1 :]]
-                plans += self._plans(tried, timeless=timeless)
+                plans += combined(tried, self._limit, timeless=timeless)
         return plans
 
-    def _within(self, cycles: int) -> list[list[_Option]]:
+    def _within(self, cycles: int) -> list[list[Option]]:
         return [
             [o for o in listed if o.matrix <= cycles and o.rest <= cycles]
             for listed in self._options
         ]
-
-    def _plans(
-        self, options: Sequence[Sequence[_Option]], *, timeless: bool
-    ) -> list[_Plan]:
-        """List the plans of all units that fit and are not dominated.
-
-        A plan is dominated by one that is no worse in latency, LUTs and block RAMs;
-        where `timeless`, latency does not count, and far fewer plans remain.
-        """
-        plans = [_Plan(0, 0, 0, ())]
-        for listed in options:
-            good = self._undominated(
-                _Plan(0 if timeless else max(o[:2]), o.luts, o.blocks, (o,))
-                for o in listed
-            )
-            plans = self._undominated(
-                _Plan(
-                    plan.latency + option.latency,
-                    plan.luts + option.luts,
-                    plan.blocks + option.blocks,
-                    plan.options + option.options,
-                )
-                for plan in plans
-                for option in good
-            )
-        return plans
-
-    def _undominated(self, plans: Iterable[_Plan]) -> list[_Plan]:
-        """Keep the plans that fit and that no other one dominates."""
-        most, blocks = self._limit
-        kept: list[_Plan] = []
-        # Fewest LUTs so far among plans of as many block RAMs or less.
-        least = [most + 1] * (blocks + 1)
-        for plan in sorted(plans):
-            if plan.blocks <= blocks and plan.luts < least[plan.blocks]:
-                kept.append(plan)
-                for more in range(plan.blocks, blocks + 1):
-                    if least[more] <= plan.luts:
-                        break
-                    least[more] = plan.luts
-        if len(kept) <= _MANY:
-            return kept
-        cells: dict[tuple[int, int], _Plan] = {}
-        for plan in kept:
-            cell = (
-                plan.luts * _GRAINS // (most + 1),
-                plan.blocks * _GRAINS // (blocks + 1),
-            )
-            cells.setdefault(cell, plan)
-        return list(cells.values())

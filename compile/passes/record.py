@@ -8,7 +8,6 @@ stays on the host; in between, each piece becomes a section of the device.
 
 import functools
 import itertools
-import math
 from dataclasses import replace
 
 import numpy as np
@@ -22,25 +21,22 @@ from hwgq.compile.chains import (
     real_pixel_chain,
 )
 from hwgq.compile.evaluate import Float64
-from hwgq.compile.network import BoolArray, Dot, Integers, Network, Section
+from hwgq.compile.network import BoolArray, Integers, Network, Section
 from hwgq.compile.onnx_file import (
     ACTIVATIONS,
     AFFINE,
     DOTS,
-    LAYOUT,
     MONOTONE,
     RENAMING,
     SUM,
 )
-from hwgq.compile.onnx_node import attribute_values
 from hwgq.compile.passes.exact_thresholds import accumulator_bounds, decreasing
 from hwgq.compile.pieces import POOLING, Piece, cut, is_low_bit, pooled
 from hwgq.compile.quantizers import integer_output, parse_quantizer
+from hwgq.compile.read_dot import read_dot
 from hwgq.compile.read_window import read_window
-from hwgq.compile.scales import column_order
 from hwgq.compile.tape import Tape
-from hwgq.compile.weights import REMEDY, low_bit_weights, weight_kind
-from hwgq.compile.window import Window
+from hwgq.compile.weights import REMEDY, weight_kind
 from hwgq.errors import NetworkError, UnsupportedLayerError
 
 _GLUE = AFFINE | MONOTONE | RENAMING | {"Transpose"}
@@ -185,7 +181,7 @@ def _section(tape: Tape, piece: Piece) -> Section:
             sums=sums,
             output=pooled(tape, piece.source, piece.pool),
         )
-    dot = None if piece.dot is None else _dot(tape, piece, piece.dot)
+    dot = None if piece.dot is None else read_dot(tape, piece, piece.dot)
     shape = shape_in
     if piece.dot is not None:
         shape = tape.frame(tape.output_shape(piece.dot))
@@ -237,68 +233,6 @@ def _falling_behind_pool(section: Section, ahead: Float64) -> BoolArray | None:
     return minimum if minimum.any() else None
 
 
-def _dot(tape: Tape, piece: Piece, node: NodeProto) -> Dot:
-    weights = low_bit_weights(tape, node)
-    assert weights is not None
-    make = functools.partial(
-        Dot, name=node.name, scale=weights.scale, bits=weights.bits
-    )
-    if node.op_type == "Conv":
-        return make(
-            weights=weights.integers,
-            window=_convolution(tape, piece, node),
-            depthwise=_is_depthwise(tape, node),
-        )
-    order = column_order(tape, piece.before, node)
-    rows, columns = weights.integers.shape
-    if len(order) != columns or math.prod(tape.output_shape(node)) != rows:
-        raise UnsupportedLayerError(
-            node.name,
-            f"reads {len(order)} elements a frame with weights for {columns}",
-            "Flatten before it: only matrix-vector products are mapped",
-        )
-    original = np.empty_like(weights.integers)
-    original[:, order] = weights.integers
-    return make(weights=original)
-
-
-def _convolution(tape: Tape, piece: Piece, node: NodeProto) -> Window:
-    """Read a convolution's window, and refuse what cannot be padded or laid out."""
-    for other in piece.before:
-        if other.op_type in LAYOUT:
-            raise UnsupportedLayerError(
-                other.name,
-                f"({other.op_type}) orders images anew before a convolution",
-                "Leave it out, or put a quantizer behind it",
-            )
-    window, kind = read_window(tape, node), piece.source.type
-    code = int(kind.codes(np.asarray(0)))
-    zero = int(kind.values(np.asarray(code))) == 0 and kind.low <= code <= kind.high
-    if window.padded and (piece.source.bias or not zero):
-        raise UnsupportedLayerError(
-            node.name,
-            "pads a tensor whose levels have no zero with zeros",
-            "Quantize its input so that 0 is a level (bipolar has none), or convolve"
-            " without padding",
-        )
-    return window
-
-
-def _is_depthwise(tape: Tape, node: NodeProto) -> bool:
-    """Tell a convolution of each channel by itself from one of all channels."""
-    groups = int(str(attribute_values(node).get("group", 1)))
-    channels, rows = tape.shape(node)[0], tape.output_shape(node)[0]
-    if groups == 1:
-        return False
-    if groups != channels or rows != channels:
-        raise UnsupportedLayerError(
-            node.name,
-            f"convolves {channels} channels to {rows} in {groups} groups",
-            "Use one group, or as many groups as there are channels in and out",
-        )
-    return True
-
-
 def _before(tape: Tape, start: int) -> Float64:
     """Make the host's part up to the first quantizer, which shall emit integers."""
     last, extra = integer_output(tape.path[start - 1], tape.constants)
@@ -318,5 +252,5 @@ def _after(tape: Tape, piece: Piece) -> Float64:
         return make_chain(source=source)
     if piece.dot is None:
         return make_chain(source=pooled(tape, piece.source, last))
-    dot = _dot(tape, piece, piece.dot)
+    dot = read_dot(tape, piece, piece.dot)
     return make_chain(source=piece.source, before=piece.before, dot=dot)
