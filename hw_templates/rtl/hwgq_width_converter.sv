@@ -79,8 +79,9 @@ module hwgq_width_converter #(
     // Slots beyond the rest follow the input: only the count says what was a beat.
     always_ff @(posedge clk_i) begin
       if (pop && i + O < Slots) slot_q <= slots[(i+O)%Slots*ChunkBits+:ChunkBits];
-      // That is, rest == i - j; compared twice, so that a late `pop` only selects.
-      for (int unsigned j = 0; j < I && j <= i; j++)
+      // That is, rest == i - j, which is below O where a beat is accepted; compared
+      // twice, so that a late `pop` only selects.
+      for (int unsigned j = i < O ? 0 : i - O + 1; j < I && j <= i; j++)
         if (pop ? 32'(count_q) == i - j + O : 32'(count_q) == i - j)
           slot_q <= chunks[j*ChunkBits+:ChunkBits];
     end
