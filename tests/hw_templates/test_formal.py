@@ -40,10 +40,20 @@ BUGS = [
     ("hwgq_mvau", ".lend_i(go && last)", ".lend_i(go)", "weights_of_3_bits"),
     ("hwgq_pool", "assign room = free_q != '0", "assign room = 1'b1", "taps_2_simd_1"),
     ("hwgq_pool", "PlaceBits'(go && last)", "PlaceBits'(go)", "taps_6_simd_3"),
-    ("hwgq_swg", "in_ready_o = space_q != '0", "in_ready_o = 1'b1", "sparse"),
+    ("hwgq_swg/hwgq_swg_rows", "room_o  = space_q != '0", "room_o = 1'b1", "sparse"),
     ("hwgq_swg", "assign take = !valid_q || out_take", "assign take = 1'b1", "sparse"),
-    ("hwgq_swg", "if (GROUPED == 0 && !fold_last)", "if (!fold_last)", "grouped"),
-    ("hwgq_swg", "(write_row_last ? 1 : 1 - Line)", "(1)", "whole_window"),
+    (
+        "hwgq_swg/hwgq_swg_reader",
+        "if (GROUPED == 0 && !fold_last)",
+        "if (!fold_last)",
+        "grouped",
+    ),
+    (
+        "hwgq_swg/hwgq_swg_banks",
+        "(write_row_last ? 1 : 1 - LINE)",
+        "(1)",
+        "whole_window",
+    ),
     (
         "hwgq_width_converter",
         "32'(count_q) < 2 * O",

@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from hwgq import tools
 from hwgq.compile.line_buffer import rows_held
 from hwgq.compile.verilator import SimPorts, Simulator, Stalls, build_simulator
 from hwgq.compile.window import Window
 from hwgq.errors import ToolFailedError
-from hwgq.hw_templates import source
+from hwgq.hw_templates import source, sources
 from tests.hw_templates.wires import Ints, from_planes, to_beats
 
 FRAMES = 9
@@ -72,7 +73,7 @@ class Point:
         }
         ports = SimPorts(self.word * self.bits, self.p * self.bits)
         return build_simulator(
-            [source("hwgq_swg")],
+            [path for path in sources() if path.stem.startswith("hwgq_swg")],
             "hwgq_swg",
             ports,
             parameters=parameters,
@@ -219,3 +220,30 @@ def test_with_a_row_less_it_is_slower(point: Point, tmp_path: Path) -> None:
 def test_bad_parameters_stop_elaboration(wrong: dict[str, int], message: str) -> None:
     with pytest.raises(ToolFailedError, match=message):
         Point(window=SAME, c=4, wrong=wrong).build()
+
+
+@pytest.mark.parametrize(
+    ("module", "wrong", "message"),
+    [
+        ("hwgq_swg_reader", {"ROW_TAPS": 3}, "do not fit KH, KW and FOLDS"),
+        ("hwgq_swg_reader", {"COL_TAPS": 3}, "do not fit KH, KW and FOLDS"),
+        ("hwgq_swg_banks", {"COL_TAPS": 3}, "FOLDS .* above 1 takes COL_TAPS .* = 1"),
+        ("hwgq_swg_banks", {"ROW_TAPS": 2}, "ROW_TAPS .* meet in ROW_BANKS"),
+        ("hwgq_swg_banks", {"COL_TAPS": 2}, "COL_TAPS .* meet in COL_BANKS"),
+        ("hwgq_swg_banks", {"LINE": 11}, "LINE .* must hold a bank's words of a row"),
+        ("hwgq_swg_banks", {"RING": 11}, "RING .* LINE"),
+    ],
+    ids=str,
+)
+def test_bad_parameters_of_a_part_stop_elaboration(
+    module: str, wrong: dict[str, int], message: str, tmp_path: Path
+) -> None:
+    program = tools.find("verilator").with_name("verilator_bin")
+    values = (f"-G{name}={value}" for name, value in wrong.items())
+    with pytest.raises(ToolFailedError, match=message):
+        tools.run(
+            [program, "--lint-only", *values, source(module)],
+            cwd=tmp_path,
+            log=tmp_path / "verilator.log",
+            env={"VERILATOR_ROOT": str(program.parent.parent)},
+        )
