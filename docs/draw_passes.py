@@ -51,10 +51,11 @@ _KINDS = {
 def draw() -> bytes:
     """Draw the graph behind four passes, side by side, as SVG."""
     columns = dict(_columns())
-    figure = Figure(figsize=(11, 0.26 * max(map(len, columns.values())) + 0.6))
+    rows = max(map(len, columns.values()))
+    figure = Figure(figsize=(11, 0.2 * rows + 0.6))
     axes = figure.subplots(1, len(columns))
     for axis, (title, nodes) in zip(axes, columns.items(), strict=True):
-        _draw_chain(axis, title, nodes)
+        _draw_chain(axis, title, nodes, rows)
     figure.tight_layout()
     buffer = io.BytesIO()
     with mpl.rc_context({"svg.hashsalt": "hwgq"}):
@@ -76,7 +77,11 @@ def _columns() -> Iterator[tuple[str, Sequence[Node]]]:
     yield "normalize: QONNX", [_node(kind) for kind in path]
     finn = [n.op_type for n in seen["finn-minimize"].finn.graph.node]
     yield "finn-minimize: FINN's layers", [_node(kind) for kind in finn]
-    yield "absorb-offsets: our IR", list(_boxes(seen["absorb-offsets"].graph))
+    unfolded = [
+        (text.partition(",")[0], kind)
+        for text, kind in _boxes(seen["absorb-offsets"].graph)
+    ]
+    yield "absorb-offsets: our IR", unfolded
     yield "place-memories: hardware", list(_boxes(seen["place-memories"].graph))
 
 
@@ -106,12 +111,11 @@ def _box(layer: Layer) -> Node:
     return type(layer).__name__, "quantizer"
 
 
-def _draw_chain(axis: Axes, title: str, nodes: Iterable[Node]) -> None:
+def _draw_chain(axis: Axes, title: str, nodes: Iterable[Node], rows: int) -> None:
     """Draw boxes below one another."""
     axis.set_title(title, fontsize=9)
     axis.axis("off")
-    listed = list(nodes)
-    for place, (text, kind) in enumerate(listed):
+    for place, (text, kind) in enumerate(nodes):
         box = {"boxstyle": "round,pad=0.25", "fc": _COLOURS[kind], "ec": "none"}
         axis.text(0.5, -place, text, ha="center", va="center", fontsize=6, bbox=box)
-    axis.set(xlim=(0, 1), ylim=(-55, 1))
+    axis.set(xlim=(0, 1), ylim=(-rows, 1))
