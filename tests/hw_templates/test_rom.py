@@ -33,7 +33,7 @@ endmodule
 
 
 @pytest.mark.parametrize("style", ["block", "lut"])
-@pytest.mark.parametrize(("width", "depth"), [(1, 1), (12, 5), (300, 64)])
+@pytest.mark.parametrize(("width", "depth"), [(1, 1), (12, 5), (300, 64), (7, 2500)])
 def test_rom(style: str, width: int, depth: int, tmp_path: Path) -> None:
     (tmp_path / "bench.sv").write_text(BENCH)
     rng = np.random.default_rng(width)
@@ -49,8 +49,9 @@ def test_rom(style: str, width: int, depth: int, tmp_path: Path) -> None:
             "STYLE": style,
         },
     )
-    addresses = rng.integers(0, depth, (200, 1)).astype(np.uint8)
-    run = simulator.run(addresses, outputs=200, cwd=tmp_path)
+    addresses = rng.integers(0, depth, (200, 1)).astype("<u2")
+    beats = addresses.view(np.uint8)[:, : -(-address_bits // 8)]
+    run = simulator.run(beats, outputs=200, cwd=tmp_path)
     assert run.first_output_cycle == 2
     found = from_planes(run.outputs, width, 1)
     np.testing.assert_array_equal(found, words[addresses[:, 0]])
