@@ -138,8 +138,12 @@ def load_frames(path: Path) -> npt.NDArray[Any]:
     DataError
         If it is no array of numbers.
     """
-    with guarded(DataError, str(path), "is no .npy file", "Write it by np.save"):
-        array = np.load(path, allow_pickle=False)
+    # Opened here, so that what np.load leaves open of an archive is closed.
+    with (
+        guarded(DataError, str(path), "is no .npy file", "Write it by np.save"),
+        path.open("rb") as file,
+    ):
+        array = np.load(file, allow_pickle=False)
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "biuf":
         raise DataError(path, "holds no array of numbers", "Save one array by np.save")
     return array

@@ -11,12 +11,11 @@ exactly. A source that is faster cannot slow the chain down.
 from collections.abc import Mapping, Sequence
 
 from hwgq.compile.graph import Graph, WidthConverter
+from hwgq.compile.modules import Module, modules_of
 from hwgq.compile.schedule import (
     UNBOUNDED,
-    Module,
     Schedule,
     initiation_interval,
-    modules_of,
     run,
     with_fifos,
 )

@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import numpy as np
+
 from hwgq import boards
 from hwgq.compile.boundary import (
     Coverage,
@@ -229,8 +231,13 @@ def _boundary_frames(
             integers = integers.swapaxes(-1, -2).reshape(
                 len(codes), layer.channels, layer.taps
             )
-        sums = section.dot.multiply(integers) if section.dot else integers
-        yield layer, codes, section.inner_codes(sums)
+        if section.dot is not None:
+            expected = section.inner_codes(section.dot.multiply(integers))
+        else:
+            # Where all channels have the same thresholds, the layer holds them once.
+            every = np.broadcast_to(integers, (len(codes), section.channels))
+            expected = section.inner_codes(every)[:, : codes.shape[1]]
+        yield layer, codes, expected
 
 
 def _boundary_emulation(
