@@ -74,10 +74,12 @@ def _modules() -> str:
 
 
 def _hardware() -> str:
-    """Fill in the page on how a network becomes hardware: passes, measured rates."""
+    """Fill in the page on how a network becomes hardware: passes, rates, bitstreams."""
     rates = (RESULTS / "rates.md").read_text().strip()
+    bitstreams = (RESULTS / "bitstreams.md").read_text().strip()
     text = (FOLDER / "templates" / "hardware.md").read_text()
-    return text.replace("{passes}", _passes()).replace("{rates}", rates)
+    text = text.replace("{passes}", _passes()).replace("{rates}", rates)
+    return text.replace("{bitstreams}", bitstreams)
 
 
 def _interface() -> list[str]:
