@@ -7,11 +7,13 @@ STAMP := $(VENV)/.stamp-$(shell { pwd; cat pyproject.toml; } | sha256sum | cut -
 RUN := $(VENV)/bin/python -m
 PARTS := train compile hw_templates boards src tests benchmarks docs examples
 
-.PHONY: demo test check lint types rtl docs wheel clean
+.PHONY: demo test fuzz check lint types rtl docs wheel clean
 demo: $(STAMP)   ## train, compile, prove and build the digits network
 	$(RUN) hwgq run digits --board icebreaker
 test: $(STAMP)   ## all tests
 	$(RUN) pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+fuzz: $(STAMP)   ## thousands of random networks, all rungs to emulation
+	$(RUN) benchmarks.fuzz
 check: lint types
 lint: $(STAMP)
 	$(RUN) ruff check $(PARTS)

@@ -216,7 +216,8 @@ def _affine(section: Section) -> tuple[FloatArray, FloatArray, FloatConstant]:
     """
     assert section.quantizer is not None
     low, high = accumulator_bounds(section)
-    span = np.maximum(np.abs(low), np.abs(high)).max()
+    # All weights of several bits may be 0, and so all accumulators.
+    span = max(1, int(np.maximum(np.abs(low), np.abs(high)).max()))
     ends = np.stack([np.zeros_like(low), np.full_like(high, span)])
     offset, end = section.affine(ends)
     factor = (end - offset) / span

@@ -67,12 +67,21 @@ def _pads(values: dict[str, object]) -> Pair:
 
 
 def _check_reach(node: NodeProto, window: Window) -> None:
-    """Refuse pooling windows that meet no pixel: they have no maximum."""
-    if node.op_type == "MaxPool" and not all(_reaches(window, axis) for axis in (0, 1)):
+    """Refuse pooling windows that meet no pixel: they have no maximum.
+
+    Executors also refuse to pad a pooling by its kernel or more, however dilated.
+    """
+    if node.op_type != "MaxPool":
+        return
+    wide = any(
+        max(ends) >= taps
+        for *ends, taps in zip(window.pad, window.pad_end, window.kernel, strict=True)
+    )
+    if wide or not all(_reaches(window, axis) for axis in (0, 1)):
         raise UnsupportedLayerError(
             node.name,
-            "has a window that lies in the padding alone",
-            "Pad by less than the window",
+            "is padded by its kernel or more, or lies in the padding alone",
+            "Pad by less than the kernel",
         )
 
 

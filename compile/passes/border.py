@@ -207,8 +207,10 @@ def _check_weights(
     found = np.asarray(model.get_initializer(name))
     assert section.dot is not None
     ours = section.dot.weights
-    # A depthwise layer's weights are (channels, 1, rows, columns).
-    theirs = found.reshape(ours.shape) if section.dot.depthwise else found.T
+    # A depthwise layer's weights are (channels, 1, rows, columns); FINN also takes a
+    # convolution of one channel to one for depthwise.
+    apart = section.dot.depthwise or len(ours) == 1
+    theirs = found.reshape(ours.shape) if apart else found.T
     same, turned = (theirs == ours).all(axis=1), (theirs == -ours).all(axis=1)
     if not np.all(same | turned):
         row = int(np.flatnonzero(~(same | turned))[0])

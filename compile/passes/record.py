@@ -66,11 +66,12 @@ def record(tape: Tape, declared: Integers | None) -> Network:
     """
     start = _start_of_device(tape, declared)
     end = _end_of_device(tape, start)
-    pieces = list(cut(tape, _source(tape, declared, start), tape.path[start:end]))
+    source = _source(tape, declared, start)
+    pieces = list(cut(tape, source, tape.path[start:end]))
     return Network(
         input_shape=tape.input_shape,
         declared=declared,
-        source=pieces[0].source,
+        source=source,
         before=_before(tape, start) if start else None,
         start=start,
         sections=tuple(_section(tape, p) for p in pieces),

@@ -32,23 +32,23 @@ def output_size(size, taps, where, axis):
 def windows(x, kernel, where):
     """Yield each position, and what lies under its taps; NaN where that is nothing."""
     sizes = [output_size(x.shape[2 + a], kernel[a], where, a) for a in (0, 1)]
-    (rows, top), (columns, left) = sizes
+    (rows, _), (columns, _) = sizes
     for position in itertools.product(range(rows), range(columns)):
-        under = np.full((*x.shape[:2], *kernel), np.nan)
-        for tap in itertools.product(*map(range, kernel)):
-            row, column = (
-                p * s + t * d - pad
-                for p, s, t, d, pad in zip(
-                    position,
-                    where["strides"],
-                    tap,
-                    where["dilations"],
-                    (top, left),
-                    strict=True,
-                )
+        met = [
+            np.arange(taps) * dilation + place * stride - pad
+            for taps, dilation, place, stride, (_, pad) in zip(
+                kernel,
+                where["dilations"],
+                position,
+                where["strides"],
+                sizes,
+                strict=True,
             )
-            if 0 <= row < x.shape[2] and 0 <= column < x.shape[3]:
-                under[:, :, *tap] = x[:, :, row, column]
+        ]
+        under = np.full((*x.shape[:2], *kernel), np.nan)
+        inside = [(m >= 0) & (m < n) for m, n in zip(met, x.shape[2:], strict=True)]
+        pixels = np.ix_(*(m[i] for m, i in zip(met, inside, strict=True)))
+        under[:, :, *np.ix_(*inside)] = x[:, :, *pixels]
         yield (rows, columns), position, under
 
 

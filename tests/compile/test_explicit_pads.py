@@ -67,3 +67,10 @@ def test_a_pooling_whose_taps_all_miss_is_refused():
     chain.pool((2, 1), dilations=[3, 1], pads=[1, 0, 2, 0], strides=[1, 1])
     with pytest.raises(UnsupportedLayerError, match=r"maxpool0.*padding alone"):
         recorded(chain.conv(2, 3, 1).model())
+
+
+def test_a_pooling_padded_by_its_kernel_is_refused():
+    chain = Chain(3, 7, 7).annotate("INT3")
+    chain.pool((2, 2), dilations=[2, 2], pads=[2, 0, 0, 0], strides=[1, 1])
+    with pytest.raises(UnsupportedLayerError, match=r"maxpool0.*kernel or more"):
+        recorded(chain.conv(2, 3, 1).model())

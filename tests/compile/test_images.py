@@ -131,3 +131,23 @@ def test_any_opset_is_taken(opset):
     chain = images(opset=opset).conv(4, 3, 3, auto_pad="SAME_UPPER").norm(4).quant(2)
     chain.pool(2).node("GlobalAveragePool").node("Flatten", axis=1).linear(5, 4)
     assert agree(chain.model()).ties == 0
+
+
+def test_a_convolution_of_one_channel_to_one_is_exact():
+    chain = Chain(1, 7, 5).annotate("UINT2").conv(1, 1, (3, 2)).norm(1).quant(2)
+    assert agree(chain.conv(2, 1, 1).norm(2).quant(2).model()).ties == 0
+
+
+def test_weights_of_several_bits_may_all_be_0():
+    chain = images()
+    flow, chain.tensor = chain.tensor, chain.constant(np.zeros((4, 3, 3, 3)))
+    chain.quant(2, signed=1)
+    weights, chain.tensor = chain.tensor, flow
+    chain.node("Conv", weights).node("Add", np.reshape([-1, 0, 1, 2.0], (4, 1, 1)))
+    assert agree(ended(chain.quant(2), 4)).ties == 0
+
+
+def test_a_scale_before_a_pooling_of_the_input_counts_once():
+    chain = Chain(2, 3, 3).annotate("UINT2").node("Mul", np.float32(0.25))
+    chain.node("GlobalAveragePool").conv(2, 2, 1).norm(2).quant(2)
+    assert agree(chain.model()).ties == 0

@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Hold every rung of thousands of random networks equal, and say what they cover.
+
+In the project's root:
+
+    python -m benchmarks.fuzz --cases 2000 --seed 0
+
+The networks of one seed are always the same ones. The summary is kept in
+benchmarks/results/, with a smallest plan for each failure; its text is Python that
+makes the plan again (`tests.random_networks.build.build` makes the network).
+"""
+
+import math
+import os
+import time
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from benchmarks.provenance import commit, machine
+from hwgq.progress import tell, track
+from hwgq.storage import write_json, write_text
+from tests.random_networks.campaign import Tally, run_batch
+from tests.random_networks.features import BINS
+
+RESULTS = Path(__file__).parent / "results"
+BATCH = 25
+"""Networks of a batch, which has a seed of its own and ends with its first failure."""
+SEEDS = 1_000_000
+"""Batches that a seed has before those of the next begin."""
+COMMAND = "python -m benchmarks.fuzz"
+HEAD = "| feature | networks |\n|---|--:|"
+
+
+def checked(batches: int, seed: int, workers: int) -> Iterator[Tally]:
+    """Check networks batch by batch."""
+    numbers = range(seed * SEEDS, seed * SEEDS + batches)
+    with ProcessPoolExecutor(workers) as pool:
+        yield from pool.map(run_batch, numbers, [BATCH] * batches)
+
+
+def summary(tally: Tally, seed: int, seconds: float) -> dict[str, Any]:
+    """Write down what was run, where, and what came of it."""
+    return {
+        "commit": commit(),
+        "machine": machine(),
+        "seed": seed,
+        "seconds": round(seconds),
+        **asdict(tally),
+        "bins": {name: tally.bins[name] for name in sorted(BINS)},
+    }
+
+
+def report(found: dict[str, Any]) -> str:
+    """Write a summary in Markdown."""
+    failures, bins = found["failures"], found["bins"]
+    empty = [name for name, count in bins.items() if not count]
+    lines = [
+        "# Random networks",
+        "",
+        f"    {COMMAND} --cases {found['cases']} --seed {found['seed']}",
+        "",
+        f"{found['cases']} networks, {len(failures)} failures, on {found['machine']}, "
+        f"commit {found['commit']}, {found['seconds']} s.",
+        f"{found['values']} codes are equal from the file, evaluated node by node in "
+        "float64, to emulation,",
+        f"but for {found['ties']} no farther than {found['bound']:.1e} from a "
+        "threshold, where float64 rounds.",
+        f"float32 executors differ in {found['excused']} codes, all within their bound "
+        "of a threshold.",
+        f"Boundary vectors met {found['sides']} sides of thresholds: all that can be "
+        "reached.",
+        f"Empty bins: {', '.join(empty) or 'none'}.",
+        "",
+        HEAD,
+        *(f"| {name} | {count} |" for name, count in bins.items()),
+    ]
+    for failure in failures:
+        lines += ["", f"    {failure['plan']}", "", failure["error"]]
+    return "\n".join(lines) + "\n"
+
+
+def main(
+    cases: Annotated[int, typer.Option(help="Networks to check.")] = 2000,
+    seed: Annotated[int, typer.Option(help="Of all that is drawn.")] = 0,
+    workers: Annotated[int, typer.Option(help="Processes.")] = os.cpu_count() or 1,
+    write: Annotated[bool, typer.Option(help="Keep the summary.")] = False,
+) -> None:
+    """Check random networks, and print what they cover."""
+    begin, total = time.monotonic(), Tally()
+    batches = math.ceil(cases / BATCH)
+    tallies = checked(batches, seed, workers)
+    for tally in track(tallies, f"random networks, {BATCH} at a time", batches):
+        total.add(tally)
+        for failure in tally.failures:
+            tell(f"{failure.error}\n    {failure.plan}")
+    found = summary(total, seed, time.monotonic() - begin)
+    text = report(found)
+    print(text)
+    if write:
+        write_json(RESULTS / "fuzz.json", found)
+        write_text(RESULTS / "fuzz.md", text)
+    if total.failures:
+        raise typer.Exit(1)
+
+
+if __name__ == "__main__":
+    typer.run(main)
