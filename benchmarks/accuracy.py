@@ -47,7 +47,7 @@ class Record:
     """
 
     test: float
-    validation: float
+    validation: float | None
     seed: int
     recipe_sha256: str
     commit: str
@@ -73,10 +73,11 @@ def train_row(row: Row, data: dict[str, str], note: str) -> list[Record]:
         begun = commit()
         run = train(recipe, seed=seed, out=folder, data=source(recipe, data))
         found, metrics = load_run(run), read_json(run / "metrics.json")
+        validation = metrics["validation"]  # none where it was learned
         records.append(
             Record(
                 test=test_accuracy(found.model, recipe, found.dataset),
-                validation=100 * metrics["validation"],
+                validation=validation and 100 * validation,
                 seed=seed,
                 recipe_sha256=recipe_hash(recipe),
                 commit=begun,

@@ -20,8 +20,10 @@ def draw() -> bytes:
         if row.count("-") > 1 and not row.startswith("cifar10"):
             continue  # variants would cover the networks themselves
         done = [(i + 1) / len(epochs) for i in range(len(epochs))]
-        loss.semilogy(done, [epoch["loss"] for epoch in epochs], label=row)
-        right.plot(done, [100 * epoch["validation"] for epoch in epochs])
+        (curve,) = loss.semilogy(done, [epoch["loss"] for epoch in epochs], label=row)
+        if epochs[-1]["validation"] is not None:
+            shares = [100 * epoch["validation"] for epoch in epochs]
+            right.plot(done, shares, color=curve.get_color())
     loss.set(xlabel="share of the epochs", title="training loss")
     right.set(
         xlabel="share of the epochs", title="validation accuracy, %", ylim=(60, 100)

@@ -16,13 +16,16 @@ ANNOTATED_CLASSES = 20
 
 
 def draw_curves(title: str, epochs: Sequence[Epoch]) -> bytes:
-    """Draw loss and validation accuracy over the epochs, as PNG."""
-    figure = Figure(figsize=(7, 3), layout="constrained")
-    axes = figure.subplots(1, 2)
+    """Draw loss and, where there is one, validation accuracy over epochs, as PNG."""
+    validated = [100 * e.validation for e in epochs if e.validation is not None]
+    figure = Figure(figsize=(7 if validated else 3.5, 3), layout="constrained")
+    axes = figure.subplots(1, 2 if validated else 1, squeeze=False)[0]
     counted = range(1, len(epochs) + 1)
     axes[0].semilogy(counted, [epoch.loss for epoch in epochs])
-    axes[1].plot(counted, [100 * epoch.validation for epoch in epochs])
-    names = ("training loss", "validation accuracy, %")
+    names = ["training loss"]
+    if validated:
+        axes[1].plot(counted, validated)
+        names.append("validation accuracy, %")
     for axis, label in zip(axes, names, strict=True):
         axis.set(xlabel="epoch", title=f"{title}: {label}")
         axis.grid(visible=True, alpha=0.3)

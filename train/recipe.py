@@ -126,6 +126,9 @@ class Schedule(Table):
     ----------
     epochs, batch
         Times through the train part, and images a step, of all processes together.
+    with_validation
+        Whether the validation part is learned, too: for the last training of a recipe
+        that was chosen on it. Nothing is validated then.
     learning_rate, weight_decay
         At the start; biases and normalizations do not decay.
     optimizer
@@ -155,6 +158,7 @@ class Schedule(Table):
 
     epochs: Positive
     batch: Annotated[int, Field(gt=1)]
+    with_validation: bool = False
     learning_rate: Annotated[float, Field(gt=0, le=10)]
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
     optimizer: Literal["adamw", "sgd"] = "adamw"

@@ -30,10 +30,13 @@ FREE_SHARE = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Epoch:
-    """What one epoch brought: mean training loss, share of validation images right."""
+    """What one epoch brought: mean training loss, share of validation images right.
+
+    There is no such share where the validation part is learned, too.
+    """
 
     loss: float
-    validation: float
+    validation: float | None
 
 
 class Task(lightning.LightningModule):
@@ -63,6 +66,8 @@ class Task(lightning.LightningModule):
         self.model = model
         self.recipe, self.seed, self.identity = recipe, seed, identity
         self.parts = dataset.train, dataset.validation
+        if self.schedule.with_validation:
+            self.parts = dataset.train.joined(dataset.validation), dataset.validation
         self.gain = (
             nn.Parameter(torch.ones(())) if self.schedule.normalize_logits else 1
         )
@@ -114,22 +119,25 @@ class Task(lightning.LightningModule):
             right = self.model(images.float()).argmax(1) == labels
         self.right.update(right.double())
 
-    def on_validation_epoch_end(self) -> None:
-        """Record the epoch.
+    def on_train_epoch_end(self) -> None:
+        """Record the epoch, which has been validated.
 
         Raises
         ------
         RecipeError
             If the loss is no longer a number.
         """
-        epoch = Epoch(float(self.loss.compute()), float(self.right.compute()))
+        validated = not self.schedule.with_validation
+        right = float(self.right.compute()) if validated else None
+        epoch = Epoch(float(self.loss.compute()), right)
         self.loss.reset()
         self.right.reset()
         if not math.isfinite(epoch.loss):
             problem = f"the loss is {epoch.loss} after epoch {len(self.epochs) + 1}"
             raise RecipeError("training", problem, "Lower schedule.learning_rate")
         self.epochs.append(epoch)
-        self.log_dict(asdict(epoch), rank_zero_only=True)
+        known = {name: v for name, v in asdict(epoch).items() if v is not None}
+        self.log_dict(known, rank_zero_only=True)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep what Lightning does not know of."""

@@ -179,6 +179,7 @@ def _trainer(
             enable_checkpointing=folder is not None,
             enable_model_summary=False,
             enable_progress_bar=False,
+            limit_val_batches=0 if recipe.schedule.with_validation else 1.0,
             num_sanity_val_steps=0,
         )
     except (MisconfigurationException, ValueError) as error:
@@ -223,14 +224,15 @@ class _Progress(Callback):
     def on_train_batch_start(self, *_: object) -> None:
         next(self.bar, None)
 
-    def on_train_epoch_end(self, trainer: lightning.Trainer, task: Any) -> None:
-        now = time.monotonic()
+    def on_train_epoch_start(self, trainer: lightning.Trainer, task: Any) -> None:
+        now = time.monotonic()  # of the epoch before, which is recorded by now
         if trainer.is_global_zero and now - self.said > LINE_SECONDS:
             self.said, last = now, task.epochs[-1]
-            tell(
-                f"epoch {len(task.epochs)} of {trainer.max_epochs}: loss"
-                f" {last.loss:.4f}, validation {100 * last.validation:.2f} %"
-            )
+            done = f"epoch {len(task.epochs)} of {trainer.max_epochs}"
+            line = f"{done}: loss {last.loss:.4f}"
+            if last.validation is not None:
+                line += f", validation {100 * last.validation:.2f} %"
+            tell(line)
 
     def on_train_end(self, *_: object) -> None:
         next(self.bar, None)  # lets the bar end

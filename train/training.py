@@ -98,7 +98,7 @@ def train(
         write_json(run / "run.json", origin)
         write_bytes(run / "weights.safetensors", packed(result.model))
         write_bytes(run / "curves.png", draw_curves(chosen.name, result.epochs))
-        _assess(run, result, dataset, spent)
+        _assess(run, chosen, result, dataset, spent)
         finish(run)
 
     if is_worker():  # Lightning began this process; the first one writes
@@ -158,16 +158,22 @@ def checked_seed(seed: int) -> int:
 
 
 def _assess(
-    run: Path, result: Fit, dataset: Dataset, spent: tuple[float, float]
+    run: Path,
+    recipe: Recipe,
+    result: Fit,
+    dataset: Dataset,
+    spent: tuple[float, float],
 ) -> None:
     """Write metrics and confusion; here the test part is first read."""
     found = [predict(result.model, part) for part in dataset.parts]
-    shares = [
+    shares: list[float | None] = [
         float((classes == part.labels).mean())
         for classes, part in zip(found, dataset.parts, strict=True)
     ]
     picture = draw_confusion(dataset.test.labels, found[-1], dataset.classes)
     write_bytes(run / "confusion.png", picture)
+    if recipe.schedule.with_validation:  # learned, it says nothing
+        shares[1] = None
     metrics = {
         **dict(zip(("train", "validation", "test"), shares, strict=True)),
         "seconds": round(spent[0], 3),

@@ -84,6 +84,23 @@ def test_metrics_hold_every_epoch(small):
     assert metrics["seconds"] > 0
 
 
+def test_a_validation_part_may_be_learned_once_all_is_chosen(small):
+    name, data = small
+    text = Path(name).read_text() + "with_validation = true\n"
+    Path("last.toml").write_text(text)
+    steps = []
+    for recipe in (name, "last.toml"):
+        run = train(recipe, data=data, out=Path(recipe).with_suffix(""))
+        rows = (run / "logs" / "metrics.csv").read_text().splitlines()
+        steps.append(dict(zip(rows[0].split(","), rows[-1].split(","), strict=True)))
+    # Batches of 16 of 90 images, then of 30 more; two epochs.
+    assert [int(row["step"]) + 1 for row in steps] == [2 * 5, 2 * 7]
+    assert ["validation" in row for row in steps] == [True, False]
+    metrics = read_json(run / "metrics.json")
+    assert metrics["validation"] is None
+    assert [epoch["validation"] for epoch in metrics["epochs"]] == [None, None]
+
+
 def test_a_damaged_run_is_made_again(small):
     recipe, data = small
     run = train(recipe, data=data)

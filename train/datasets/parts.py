@@ -44,6 +44,13 @@ class Part:
         """Choose some of the images, in the order of `indices`."""
         return type(self)(self.images[indices], self.labels[indices])
 
+    def joined(self, other: Self) -> Self:
+        """Put the images of another part behind these."""
+        return type(self)(
+            np.concatenate([self.images, other.images]),
+            np.concatenate([self.labels, other.labels]),
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
