@@ -19,6 +19,7 @@ import numpy as np
 import typer
 
 from benchmarks.provenance import commit, machine
+from benchmarks.untrained import write_untrained
 from hwgq import boards
 from hwgq.compile import compile_network, verify
 from hwgq.compile.build_folder import load_build
@@ -30,47 +31,74 @@ from hwgq.storage import read_json, write_json, write_text
 RESULTS = Path(__file__).parent / "results"
 TABLE = RESULTS / "bitstreams.json"
 SHIPPED = Path(__file__).parents[1] / "train" / "shipped"
+FOLDINGS = Path(__file__).parent / "foldings"
+IMAGE = (1, 28, 28)
 NETLIST_FRAMES = 2
 
 
 @dataclass(frozen=True)
 class Case:
-    """A shipped network on a board.
+    """A network on a board.
 
     Parameters
     ----------
     network, board
-        Their names.
+        Their names: a shipped network, or with a width, one of `hwgq.train.models`.
+    width
+        Of an untrained network on images of 28 × 28 pixels.
     fps, mhz
         Frames/s and clock asked for; None for the default.
+    folding
+        File of `FOLDINGS` that says lanes of some layers.
     through
         Rung that `verify` goes down to; the RTL of the large is `benchmarks.rates`.
     """
 
     network: str
     board: str
+    width: float | None = None
     fps: float | None = None
     mhz: float | None = None
+    folding: str | None = None
     through: str = "rtl"
+
+    @property
+    def title(self) -> str:
+        """What the table calls the network."""
+        if self.width is None:
+            return self.network
+        return f"{self.network} of width {self.width:g}, untrained"
 
 
 CASES = (
     Case("fashion-cnn", "icebreaker"),
     Case("fashion-cnn", "ulx3s-85f"),
+    Case("lenet", "icebreaker", width=0.35),
     Case("fashion-lenet", "ulx3s-85f"),
-    Case("cifar10-cnv", "ulx3s-85f", fps=2400, mhz=80, through="emulate"),
+    Case(
+        *("cifar10-cnv", "ulx3s-85f"),
+        fps=2400,
+        mhz=80,
+        folding="cnv-ulx3s.toml",
+        through="emulate",
+    ),
 )
 
 
 def measure(case: Case) -> dict[str, Any]:
     """Build one bitstream; return a row of the table."""
     with tempfile.TemporaryDirectory() as name:
+        network = SHIPPED / case.network / "network.onnx"
+        if case.width:
+            source = Path(name) / "source"
+            network = write_untrained(source, case.network, IMAGE, width=case.width)
         folder = compile_network(
-            SHIPPED / case.network / "network.onnx",
+            network,
             case.board,
             out=Path(name) / case.network,
             fps=case.fps,
             clock_mhz=case.mhz,
+            folding=case.folding and FOLDINGS / case.folding,
         )
         report = verify(folder, through=case.through)
         begun = time.monotonic()
@@ -84,7 +112,7 @@ def measure(case: Case) -> dict[str, Any]:
         if boards.load(case.board).family == "ice40":
             netlist = _netlist_mismatches(folder)
     return {
-        "network": case.network,
+        "network": case.title,
         "board": case.board,
         "lanes": lanes,
         "cycles a frame": cycles,
@@ -119,17 +147,17 @@ def _table(rows: Sequence[dict[str, Any]]) -> str:
 
 
 def main(
-    only: Annotated[str, typer.Option(help="Networks whose name holds this.")] = "",
+    only: Annotated[str, typer.Option(help="Networks whose title holds this.")] = "",
     board: Annotated[str, typer.Option(help="Boards whose name holds this.")] = "",
 ) -> None:
     """Measure rows, and print and write all that are known."""
     known = read_json(TABLE)["rows"] if TABLE.exists() else {}
     for case in CASES:
-        key = f"{case.network}, {case.board}"
-        if only in case.network and board in case.board:
+        key = f"{case.title}, {case.board}"
+        if only in case.title and board in case.board:
             known[key] = measure(case)
             write_json(TABLE, {"rows": known})
-    order = [f"{case.network}, {case.board}" for case in CASES]
+    order = [f"{case.title}, {case.board}" for case in CASES]
     rows = [known[key] for key in order if key in known]
     text = f"`python -m benchmarks.bitstreams`, {machine()}:\n\n{_table(rows)}\n"
     print(text)
