@@ -9,16 +9,12 @@ exactly. A source that is faster cannot slow the chain down.
 """
 
 from collections.abc import Mapping, Sequence
+from math import ceil
 
 from hwgq.compile.graph import Graph, WidthConverter
 from hwgq.compile.modules import Module, modules_of
-from hwgq.compile.schedule import (
-    UNBOUNDED,
-    Schedule,
-    initiation_interval,
-    run,
-    with_fifos,
-)
+from hwgq.compile.schedule import Schedule, initiation_interval, run, with_fifos
+from hwgq.compile.token_steps import UNBOUNDED
 
 #: Frames after which a schedule has settled; most repeat after four or five.
 _FRAMES = 24
@@ -61,9 +57,9 @@ class _Search:
         self._modules: list[Module] = modules_of(graph)
         self._inner = tuple(layer.inputs[0] for layer in graph.layers[1:])
         self._pace = initiation_interval(graph)
-        # A window whose lines are short may keep the chain from its pace for ever.
+        # A window whose lines are short would keep the chain from this pace for ever.
         freely = self._run(dict.fromkeys(self._inner, UNBOUNDED))
-        self._interval = max(freely.interval, self._pace)
+        self._pace = max(self._pace, ceil(freely.interval))
 
     def depths(self) -> dict[str, int]:
         """Find the depth of the FIFO on each stream; none where it is left out."""
@@ -125,7 +121,8 @@ class _Search:
         return dict(self._run(free).waiting)
 
     def _keeps_pace(self, depths: Mapping[str, int]) -> bool:
-        return self._run(depths).interval <= self._interval
+        found = self._run(depths)
+        return found.settled and found.interval <= self._pace
 
     def _run(self, depths: Mapping[str, int]) -> Schedule:
         modules = with_fifos(self._graph, self._modules, depths)

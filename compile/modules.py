@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The modules of a chain, as the model of its every cycle knows them.
+"""The modules of a chain, as the model of their beats knows them.
 
 What a module does when depends on no data, so that the headers of `hw_templates/rtl`
 say all of it.
@@ -37,7 +37,7 @@ class Module(NamedTuple):
     kind
         Kind of the module.
     values
-        Its parameters A … F.
+        Its parameters A … C; of a window also the rows that it holds.
     delay
         Cycles from the beat that completes a result to the result's way into the output
         FIFO; 0 where there is none.
@@ -65,6 +65,11 @@ class Module(NamedTuple):
         """Whether the FIFO in it is a block RAM."""
         depth = self.values[0] if self.kind == token_steps.FIFO else self.places
         return depth > 2 and depth * self.width > REGISTER_BITS
+
+    @property
+    def endless(self) -> bool:
+        """Whether it is a FIFO that never fills."""
+        return self.kind == token_steps.FIFO and self.values[0] == token_steps.UNBOUNDED
 
 
 def fifo(stream: Stream, depth: int) -> Module:
@@ -141,9 +146,9 @@ def _matrix(layer: Mvau | Vvau, source: Stream) -> Module:
     bits = source.type.bits, layer.weight_bits
     trees = 1 if sum(bits) <= 4 else min(bits)
     delay = 3 + _clog2(layer.simd) + _clog2(trees)
-    if isinstance(layer, Vvau):
+    if isinstance(layer, Vvau) or rounds == 1:
         return _activated(token_steps.REDUCE, (beats, 1), delay)
-    if beats > 1 and rounds > 1:
+    if beats > 1:
         delay += 1
     return _activated(token_steps.MATRIX, (beats, rounds), delay)
 

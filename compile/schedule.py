@@ -1,18 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""When every beat of a chain moves: the hardware, cycle by cycle, without its data.
+"""When every beat of a chain moves: the hardware to the cycle, without its data.
 
 What a module does when depends on no data, so that the headers of `hw_templates/rtl`
-say all of it; :mod:`hwgq.compile.token_model` steps modules by these contracts. The
-model and the RTL agree to the cycle.
+say all of it; :mod:`hwgq.compile.token_model` follows these contracts. The model and
+the RTL agree to the cycle.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import inf
 
-import numpy as np
-
-from hwgq.compile import token_model, token_steps
+from hwgq.compile import token_model
 from hwgq.compile.graph import (
     Graph,
     Layer,
@@ -24,9 +22,8 @@ from hwgq.compile.graph import (
     Vvau,
 )
 from hwgq.compile.modules import Module, fifo, modules_of
-
-#: Beats of a FIFO that never fills.
-UNBOUNDED = 1 << 40
+from hwgq.compile.token_layout import lay_out
+from hwgq.compile.token_steps import FIFO, UNBOUNDED
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +43,8 @@ class Schedule:
         Whether the modules were found doing the same again, so that `interval` holds
         for ever.
     waiting
-        By stream, what a FIFO behind it must hold to refuse none of its beats; only
-        streams that have one.
+        By stream, what a FIFO behind it must hold to refuse none of the beats of these
+        frames; only streams that have one.
     """
 
     first_output: int
@@ -122,26 +119,9 @@ def run(
     stop: bool = False,
 ) -> Schedule:
     """Run frames through modules; `stop` ends it once everything repeats."""
-    params = np.zeros((len(modules), token_steps.PARAMETERS), dtype=np.int64)
-    rows: list[tuple[int, int]] = []
-    for param, module in zip(params, modules, strict=True):
-        values = module.values
-        if module.rows:
-            values = (*values, len(rows), len(module.rows))
-            rows += module.rows
-        param[: token_steps.A] = module.kind, module.delay, module.places, module.block
-        param[token_steps.A : token_steps.A + len(values)] = values
-    trace = token_model.run(
-        params,
-        np.array(rows, dtype=np.int64).reshape(-1, 2),
-        (graph.streams[graph.input].beats, graph.streams[graph.output].beats),
-        frames=frames,
-        limit=4
-        * (frames + len(modules))
-        * (max(pace, initiation_interval(graph)) + 100),
-        pace=pace,
-        stop=stop,
-    )
+    names = [*(module.reads for module in modules), graph.output]
+    layout = lay_out(modules, [graph.streams[name].beats for name in names], frames)
+    trace = token_model.run(layout, frames=frames, pace=pace, stop=stop)
     return Schedule(
         trace.first,
         tuple(int(end) for end in trace.ends),
@@ -150,7 +130,7 @@ def run(
         {
             module.reads: int(peak)
             for module, peak in zip(modules, trace.peaks, strict=True)
-            if module.kind == token_steps.FIFO
+            if module.kind == FIFO
         },
     )
 

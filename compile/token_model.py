@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every cycle of a chain of modules, without their data, compiled by Numba.
+"""When the beats of a chain of modules move, frame by frame, without their data.
 
-Every cycle goes through the modules once, from the last to the first: whether one takes
-a beat may depend on whether its successor does, never the other way round. What each
-kind of module does is in :mod:`hwgq.compile.token_steps`.
+What each kind of module does is in :mod:`hwgq.compile.token_steps`. Each time is the
+largest of some earlier ones, each with cycles added. So the times of a frame follow
+from the last few of those before it, and where these are what they were at another
+frame but for the cycles between, everything repeats.
 """
 
 from collections.abc import Callable
@@ -12,12 +13,19 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
+from hwgq.compile.token_layout import Layout
 from hwgq.compile.token_steps import (
-    FREE,
-    PEAK,
-    PLACES,
-    STATES,
-    VALID,
+    BEATS,
+    BLOCK,
+    FIFO,
+    FRAME,
+    IN,
+    KIND,
+    MADE,
+    NEVER,
+    OUT,
+    READY,
+    START,
     Chain,
     Numbers,
     step,
@@ -33,16 +41,16 @@ class Trace(NamedTuple):
     Parameters
     ----------
     first
-        Cycle of the first beat at the sink.
+        Cycle of the first beat at the sink; -1 if there is none.
     ends
         Cycle of the last beat of each frame at the sink.
     peaks
         By module, the beats that a FIFO must hold to refuse none of those that came.
     period
-        Numbers of two frames at whose ends all modules are at the same; from there on
-        everything repeats; None if there are none.
+        Numbers of two frames behind which everything goes on alike, and so repeats for
+        ever; None if there are none.
     stuck
-        Whether it took more cycles than it might.
+        Whether no beat could move any more.
     """
 
     first: int
@@ -52,45 +60,92 @@ class Trace(NamedTuple):
     stuck: bool
 
 
-def _cycle(chain: Chain, quiet: Numbers, offered: int) -> int:
-    """Step all modules by a cycle; say whether the first takes what is offered.
+def _begin(chain: Chain, frame: int, time: int) -> None:
+    """Let the source offer all beats of a frame, and the sink take them."""
+    times, param, state, _ = chain
+    state[:, FRAME] = frame
+    beats, sink = param[1, BEATS], len(param) - 1
+    first = param[1, IN] + frame * beats
+    times[first : first + beats] = time
+    state[0, MADE] += beats
+    state[sink, READY] += param[sink, BEATS]
 
-    A module in which nothing moved stays as it is while its neighbours do: `quiet` has
-    what they were at and whether it takes a beat, or -1.
+
+_begin = numba.njit()(_begin)
+
+
+def _go_on(chain: Chain) -> bool:
+    """Find all times of a frame; say whether there are some for which others wait.
+
+    A module that moved may have given room to the one before it, whose turn it then is
+    where it has not offered enough. Once none moves on the way to the last, none ever
+    will.
     """
-    state, ready = chain[0], 1
-    for i in range(len(state) - 1, -1, -1):
-        before = state[i - 1, VALID] if i else offered
-        around = before << 2 | ready << 1
-        if quiet[i] | 1 == around | 1:
-            ready = quiet[i] & 1
-            continue
-        said = step(chain, i, before, ready)
-        ready = said & 1
-        quiet[i] = -1 if said & 2 else around | ready
-    return ready
+    _, param, state, _ = chain
+    sink, moved = len(param) - 1, True
+    while moved:
+        moved, before = False, 0
+        while before + 1 < sink:
+            i = before + 1  # Numba would compile `step` once more for a constant.
+            moves = step(chain, i)
+            moved |= moves
+            lacks = moves and before > 0 and state[i, READY] > state[before, MADE]
+            before += -1 if lacks else 1
+    for i in range(1, sink + 1):
+        known = min(state[i, READY], state[i - 1, MADE])
+        if known < (state[i, FRAME] + 1) * param[i, BEATS]:
+            return True
+    return False
 
 
-_cycle = numba.njit(cache=True, inline="always")(_cycle)
+_go_on = numba.njit()(_go_on)
 
 
-def _same(states: Numbers, k: int) -> int:
-    """Find a frame before frame k at whose end all was at the same, or -1.
+def _count_waiting(chain: Chain, i: int, popped: int, peak: int) -> tuple[int, int]:
+    """Count the beats that have left a FIFO in a frame, and the most that it held."""
+    times, param, state, _ = chain
+    at, out, block = param[i, IN], param[i, OUT], param[i, BLOCK]
+    first = state[i, FRAME] * param[i, BEATS]
+    for n in range(first, first + param[i, BEATS]):
+        time = times[at + n]
+        while popped < n:
+            pop = times[out + popped]
+            if block:
+                # What counts is when it was fetched into the register of the output.
+                pop = max(times[at + popped] + 1, times[out + popped - 1])
+            if pop >= time:
+                break
+            popped += 1
+        peak = max(peak, n - popped + 1 + block)
+    return popped, peak
 
-    The first three numbers of a frame are the source's: its place in a frame, how late
-    it is, and the cycles in which it had nothing to send. If it never waited between,
-    how late it is makes no difference as long as it only grows.
-    """
-    for j in range(k - 1, -1, -1):
-        late = states[k, 1] == states[j, 1]
-        late |= states[k, 1] > states[j, 1] and states[k, 2] == states[j, 2]
-        alike = late and states[k, 0] == states[j, 0]
-        if alike and np.array_equal(states[k, 3:], states[j, 3:]):
-            return j
-    return -1
+
+_count_waiting = numba.njit()(_count_waiting)
 
 
-_same = numba.njit(cache=True)(_same)
+def _alike(times: Numbers, series: Numbers, frames: tuple[int, int], pace: int) -> bool:
+    """Say whether all goes on behind frame k as behind frame j, only later."""
+    j, k = frames
+    first, beats, _ = series[-1]
+    later = times[first + (k + 1) * beats - 1] - times[first + (j + 1) * beats - 1]
+    for s in range(len(series) - 1, -1, -1):
+        first, number, past = series[s]
+        for n in range(first - past, first):
+            difference = times[n + (k + 1) * number] - times[n + (j + 1) * number]
+            if difference != later:
+                return False
+    # The source must be as much later, or not matter: it never made a frame wait, and
+    # will matter the less the longer it goes on.
+    if later == (k - j) * pace:
+        return True
+    first, beats, _ = series[0]
+    for frame in range(j + 1, k + 1):
+        if times[first + frame * beats] == START + frame * pace:
+            return False
+    return bool(later > (k - j) * pace)
+
+
+_alike = numba.njit()(_alike)
 
 
 def _falls_behind(ends: Numbers, pace: int) -> bool:
@@ -105,86 +160,57 @@ def _falls_behind(ends: Numbers, pace: int) -> bool:
     return bool(equal and last > pace)
 
 
-_falls_behind = numba.njit(cache=True)(_falls_behind)
+_falls_behind = numba.njit()(_falls_behind)
 
 
-def _run(
-    param: Numbers,
-    tables: Numbers,
-    beats: tuple[int, int],
-    limits: tuple[int, int, int],
-    stop: bool,
-) -> Result:
-    frames, limit, pace = limits
-    modules = len(param)
-    state = np.zeros((modules, STATES), dtype=np.int64)
-    state[:, FREE] = param[:, PLACES]
-    quiet = np.full(modules, -1, dtype=np.int64)
+def _run(chain: Chain, series: Numbers, limits: tuple[int, int], stop: bool) -> Result:
+    times, param, state, _ = chain
+    frames, pace = limits
     ends = np.full(frames, -1, dtype=np.int64)
-    states = np.zeros((frames, 3 + modules * PEAK), dtype=np.int64)
-    sent, received, waits, cycle, first, done = 0, 0, 0, 0, -1, 0
-    j, k = -1, -1
-    while done < frames and cycle < limit:
-        due = sent // beats[0] * pace
-        offered = int(cycle >= due)
-        waits += 1 - offered
-        leaves = state[modules - 1, VALID]
-        sent += offered & _cycle((state, param, tables), quiet, offered)
-        if leaves:
-            first = cycle if first < 0 else first
-            received += 1
-            if received % beats[1] == 0:
-                ends[done] = cycle
-                states[done, 0] = sent % beats[0]
-                # Where nothing sets the pace, it makes no difference.
-                states[done, 1] = (cycle - sent // beats[0] * pace) * min(pace, 1)
-                states[done, 2] = waits
-                states[done, 3:] = state[:, :PEAK].copy().reshape(modules * PEAK)
-                if k < 0:
-                    j = _same(states, done)
-                    k = done if j >= 0 else -1
-                done += 1
-                if stop and (k >= 0 or _falls_behind(ends[:done], pace)):
-                    break
-        cycle += 1
-    return first, ends[:done], state[:, PEAK].copy(), (j, k), cycle >= limit
+    popped = np.zeros(len(param), dtype=np.int64)
+    peaks = np.zeros(len(param), dtype=np.int64)
+    sink = len(param) - 1
+    last = param[sink, IN] - 1
+    j, k, done, stuck = -1, -1, 0, False
+    while done < frames:
+        _begin(chain, done, START + done * pace)
+        stuck = _go_on(chain)
+        last += param[sink, BEATS]
+        if times[last] > NEVER:
+            # Of a frame that is stuck, the sink may not need the rest.
+            ends[done] = times[last] - START
+            done += 1
+        if stuck:
+            break
+        for i in range(1, sink):
+            if param[i, KIND] == FIFO:
+                popped[i], peaks[i] = _count_waiting(chain, i, popped[i], peaks[i])
+        for frame in range(done - 2, -1, -1):
+            if k < 0 and _alike(times, series, (frame, done - 1), pace):
+                j, k = frame, done - 1
+        if stop and (k >= 0 or _falls_behind(ends[:done], pace)):
+            break
+    first = times[param[sink, IN]] - START if state[sink - 1, MADE] else -1
+    return first, ends[:done], peaks[1:sink], (j, k), stuck
 
 
 _compiled: Callable[..., Result]
 _compiled = numba.njit(cache=True)(_run)
 
 
-def run(
-    param: Numbers,
-    tables: Numbers,
-    beats: tuple[int, int],
-    *,
-    frames: int,
-    limit: int,
-    pace: int = 0,
-    stop: bool = False,
-) -> Trace:
+def run(layout: Layout, *, frames: int, pace: int = 0, stop: bool = False) -> Trace:
     """Run frames through a chain of modules.
 
     Parameters
     ----------
-    param
-        A row a module, in order.
-    tables
-        For each row that a window writes, the rows of a frame that must be there, and
-        those that are freed behind it.
-    beats
-        Beats of a frame at the source and at the sink, which takes them all at once.
+    layout
+        The chain, laid out for as many frames; no other run can have it.
     frames
-        Frames to wait for. More may enter: the source always has another one.
-    limit
-        Cycles after which to stop in any case.
+        Frames to wait for.
     pace
         Cycles from one frame of the source to the next, at least.
     stop
         Whether to stop as soon as everything repeats, or cannot keep the pace.
     """
-    first, ends, peaks, period, stuck = _compiled(
-        param, tables, beats, (frames, limit, pace), stop
-    )
+    first, ends, peaks, period, stuck = _compiled(*layout, (frames, pace), stop)
     return Trace(first, ends, peaks, None if period[0] < 0 else period, stuck)

@@ -240,7 +240,7 @@ def test_the_fifos_of_a_large_network_are_found_in_seconds() -> None:
     begin = time.process_time()
     sized = size_fifos(graph)
     # Numba's compilation, once a machine, is in this time.
-    assert time.process_time() - begin < 60
+    assert time.process_time() - begin < 20
     schedule = simulate(sized, frames=5)
     assert schedule.interval == initiation_interval(graph) <= 80_000
 
