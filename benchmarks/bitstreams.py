@@ -18,9 +18,10 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from benchmarks.provenance import commit, machine
+from benchmarks.provenance import commit, machine, versions
 from benchmarks.untrained import write_untrained
 from hwgq import boards
+from hwgq.boards.flows import flow_of
 from hwgq.compile import compile_network, verify
 from hwgq.compile.build_folder import load_build
 from hwgq.compile.gate_level import netlist_outputs
@@ -127,7 +128,13 @@ def measure(case: Case) -> dict[str, Any]:
         "mismatches": sum(rung.mismatches for rung in report.rungs),
         "of the netlist": netlist,
         "commit": commit(),
+        "tools": _tools(case),
     }
+
+
+def _tools(case: Case) -> str:
+    flow = flow_of(boards.load(case.board))
+    return versions(flow.synthesizer, flow.router, flow.packer, "verilator", "g++")
 
 
 def _netlist_mismatches(folder: Path) -> int:
@@ -141,8 +148,9 @@ def _netlist_mismatches(folder: Path) -> int:
 
 
 def _table(rows: Sequence[dict[str, Any]]) -> str:
-    head = list(rows[0])
-    lines = [head, ["---"] * len(head), *([str(v) for v in r.values()] for r in rows)]
+    head = [name for name in rows[0] if name != "tools"]
+    cells = ([str(row[name]) for name in head] for row in rows)
+    lines = [head, ["---"] * len(head), *cells]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
@@ -159,7 +167,10 @@ def main(
             write_json(TABLE, {"rows": known})
     order = [f"{case.title}, {case.board}" for case in CASES]
     rows = [known[key] for key in order if key in known]
-    text = f"`python -m benchmarks.bitstreams`, {machine()}:\n\n{_table(rows)}\n"
+    text = (
+        f"`python -m benchmarks.bitstreams`, {machine()}:\n\n{_table(rows)}\n\n"
+        f"Tools: {'; '.join(sorted({row['tools'] for row in rows}))}.\n"
+    )
     print(text)
     write_text(RESULTS / "bitstreams.md", text)
 

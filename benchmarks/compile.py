@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.provenance import commit, machine
+from benchmarks.provenance import commit, machine, versions
 from benchmarks.untrained import write_untrained
 from hwgq import boards
 from hwgq.compile.graph import Graph, Mvau
@@ -82,8 +82,8 @@ def main() -> None:
             rows.append((*cells, f"{1e6 * seconds['whole'] / weights:.1f}"))
     head = ("network", "width", "products", "weights", "s", "s per million weights")
     text = (
-        f"`python -m benchmarks.compile` at {commit()}, {machine()}, NumPy"
-        f" {np.__version__}, for {BOARD} at {FPS} frames/s. CNV, pass by pass:\n\n"
+        f"`python -m benchmarks.compile` at {commit()}, {machine()}, {versions()},"
+        f" NumPy {np.__version__}, for {BOARD} at {FPS} frames/s.\n\nCNV, pass by pass:\n\n"
         f"{_table(('pass', 's'), passes)}\n\n"
         f"CNV, at several rates:\n\n{_table(('frames/s', 's'), rates)}\n\n"
         f"Networks of several sizes:\n\n{_table(head, rows)}\n"

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where results come from: the commit of the code, and the machine."""
+"""Where results come from: the commit of the code, the machine and the tools."""
 
 import platform
 import subprocess
 from pathlib import Path
+
+from hwgq import tools
 
 
 def commit() -> str:
@@ -20,3 +22,10 @@ def machine() -> str:
     lines = info.read_text().splitlines() if info.exists() else []
     models = (line.partition(":")[2] for line in lines if "model name" in line)
     return next(models, "").strip() or (platform.processor() or platform.machine())
+
+
+def versions(*names: str) -> str:
+    """Name programs and their versions, and that of Python."""
+    known = {name: tools.version(name) for name in names}
+    known["Python"] = platform.python_version()
+    return ", ".join(f"{name} {version}" for name, version in known.items())

@@ -18,7 +18,7 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from benchmarks.provenance import commit, machine
+from benchmarks.provenance import commit, machine, versions
 from benchmarks.untrained import with_weights_of, write_untrained
 from hwgq.compile import compile_network, verify
 from hwgq.compile.build_folder import load_build
@@ -151,7 +151,8 @@ def main(
     lines = [HEAD, ("---",) * len(HEAD), *rows]
     table = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
     text = (
-        f"`python -m benchmarks.rates` at {commit()}, {machine()}, for {BOARD}:\n\n"
+        f"`python -m benchmarks.rates` at {commit()}, {machine()}, for {BOARD},"
+        f" {versions('verilator', 'g++')}:\n\n"
         f"{table}\n"
     )
     print(text)
