@@ -83,7 +83,8 @@ def main() -> None:
     head = ("network", "width", "products", "weights", "s", "s per million weights")
     text = (
         f"`python -m benchmarks.compile` at {commit()}, {machine()}, {versions()},"
-        f" NumPy {np.__version__}, for {BOARD} at {FPS} frames/s.\n\nCNV, pass by pass:\n\n"
+        f" NumPy {np.__version__}, for {BOARD} at {FPS} frames/s.\n\n"
+        f"CNV, pass by pass:\n\n"
         f"{_table(('pass', 's'), passes)}\n\n"
         f"CNV, at several rates:\n\n{_table(('frames/s', 's'), rates)}\n\n"
         f"Networks of several sizes:\n\n{_table(head, rows)}\n"

@@ -9,10 +9,20 @@ from hwgq import tools
 
 
 def commit() -> str:
-    """Name the commit of this code, with a + where files differ from it."""
+    """Name the commit of this code, with a + where files differ from it.
+
+    Results do not count, of which a benchmark may have written some.
+    """
+    name = _git("rev-parse", "--short=12", "HEAD")
+    differs = _git("status", "--porcelain", "-uno", "--", ".", ":!benchmarks/results")
+    return f"{name}+" if differs else name
+
+
+def _git(*argv: str) -> str:
     root = Path(__file__).parents[1]
-    argv = ["git", "describe", "--always", "--dirty=+", "--abbrev=12"]
-    done = subprocess.run(argv, cwd=root, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        ["git", *argv], cwd=root, capture_output=True, text=True, check=True
+    )
     return done.stdout.strip()
 
 
