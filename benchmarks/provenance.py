@@ -18,11 +18,9 @@ def commit() -> str:
     return f"{name}+" if differs else name
 
 
-def _git(*argv: str) -> str:
-    root = Path(__file__).parents[1]
-    done = subprocess.run(
-        ["git", *argv], cwd=root, capture_output=True, text=True, check=True
-    )
+def _git(*words: str) -> str:
+    root, argv = Path(__file__).parents[1], ["git", *words]
+    done = subprocess.run(argv, cwd=root, capture_output=True, text=True, check=True)
     return done.stdout.strip()
 
 
