@@ -80,17 +80,19 @@ def simulate_rtl(
         If `rtl` is not the folder of a build.
     """
     result = graph.streams[graph.output]
+    numbers = core_map(graph) if taps else {}
+    beats = {f"s{n}": len(codes) * graph.streams[k].beats for k, n in numbers.items()}
     run = core_simulator(graph, rtl, taps=taps, trace=trace is not None).run(
         pack(codes, graph.streams[graph.input]),
         outputs=len(codes) * result.beats,
         cwd=rtl,
+        tapped=beats,
         stalls=stalls,
         trace=trace,
     )
     tapped = {
         name: unpack(run.taps[f"s{number}"], graph.streams[name])
-        for name, number in core_map(graph).items()
-        if f"s{number}" in run.taps
+        for name, number in numbers.items()
     }
     return Simulation(
         codes={**tapped, graph.output: unpack(run.outputs, result)}, run=run

@@ -33,6 +33,7 @@ constexpr int kResetCycles = 8;
 
 struct TapPlace {
   uint64_t offset, bytes;  // of its data in the vector of all taps
+  uint64_t beats;          // to wait for
 };
 
 struct Job {
@@ -47,7 +48,7 @@ struct Job {
     uint64_t count = 0;
     text >> outputs >> max_idle >> seed >> share >> in_bytes >> out_bytes >> count;
     taps.resize(text ? count : 0);
-    for (auto& tap : taps) text >> tap.offset >> tap.bytes;
+    for (auto& tap : taps) text >> tap.offset >> tap.bytes >> tap.beats;
     if (!text) fail("unreadable job.txt");
     std::ifstream data(folder + "/in.bin", std::ios::binary);
     input.assign(std::istreambuf_iterator<char>(data), {});
@@ -181,7 +182,7 @@ class Bench {
 
   void run() {
     uint64_t idle = 0;
-    while (output_.beats < job_.outputs && idle < job_.max_idle) {
+    while (!complete() && idle < job_.max_idle) {
       offer();
       model_.out_ready_i = !sink_pacer_.withhold(cycle_);
       clock_.settle();
@@ -207,6 +208,13 @@ class Bench {
   }
 
  private:
+  bool complete() const {
+    if (output_.beats < job_.outputs) return false;
+    for (size_t i = 0; i < taps_.size(); ++i)
+      if (taps_[i].beats < job_.taps[i].beats) return false;
+    return true;
+  }
+
   // A beat that was offered stays until it is taken; only then may the source pause.
   void offer() {
     if (model_.in_valid_i && !taken_) return;
