@@ -68,10 +68,13 @@ class Stalls:
         Of the pauses, and of the values that registers wake up with.
     share
         Part of all cycles that each end aims to withhold.
+    sink_share
+        That of the sink, where it is another one.
     """
 
     seed: int
     share: float = 0.4
+    sink_share: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,8 +145,9 @@ class Simulator:
             (offset // 8, _bytes(tap.width), tapped.get(tap.name, 0))
             for tap, offset in zip(self.taps, _offsets(self.taps), strict=True)
         ]
+        sink = stalls.share if stalls.sink_share is None else stalls.sink_share
         numbers = (
-            *(outputs, max_idle, stalls.seed, stalls.share),
+            *(outputs, max_idle, stalls.seed, stalls.share, sink),
             *(_bytes(self.ports.in_width), _bytes(self.ports.out_width)),
             *(len(places), *(number for place in places for number in place)),
         )

@@ -38,7 +38,7 @@ struct TapPlace {
 
 struct Job {
   uint64_t outputs, max_idle, seed;
-  double share;  // of cycles to withhold at each end
+  double share, sink_share;  // of cycles to withhold at each end
   uint64_t in_bytes, out_bytes;
   std::vector<TapPlace> taps;
   std::vector<uint8_t> input;
@@ -46,7 +46,8 @@ struct Job {
   explicit Job(const std::string& folder) {
     std::ifstream text(folder + "/job.txt");
     uint64_t count = 0;
-    text >> outputs >> max_idle >> seed >> share >> in_bytes >> out_bytes >> count;
+    text >> outputs >> max_idle >> seed >> share >> sink_share;
+    text >> in_bytes >> out_bytes >> count;
     taps.resize(text ? count : 0);
     for (auto& tap : taps) text >> tap.offset >> tap.bytes >> tap.beats;
     if (!text) fail("unreadable job.txt");
@@ -162,7 +163,8 @@ class Bench {
  public:
   Bench(const Job& job, const std::string& folder, Vsim& model, Clock& clock)
       : job_(job), model_(model), clock_(clock),
-        source_pacer_(2 * job.seed, job.share), sink_pacer_(2 * job.seed + 1, job.share),
+        source_pacer_(2 * job.seed, job.share),
+        sink_pacer_(2 * job.seed + 1, job.sink_share),
         input_("", 0), output_(folder + "/out.bin", job.out_bytes),
         when_(folder + "/out_cycles.bin", sizeof(uint64_t)) {
     for (size_t i = 0; i < job.taps.size(); ++i)

@@ -9,6 +9,7 @@ from tests.random_networks.plan import (
     Affine,
     Average,
     Convolution,
+    Folding,
     Function,
     Linear,
     MaxPool,
@@ -24,6 +25,7 @@ UNSIGNED = [f"UINT{bits}" for bits in range(1, 9)]
 SIGNED = [f"INT{bits}" for bits in range(2, 9)]
 KINDS = [*UNSIGNED, "UINT8", *SIGNED, "BIPOLAR", "TERNARY", "FLOAT32"]
 FUNCTIONS = ["Relu", "Relu", "LeakyRelu", "Tanh", "Sigmoid", "HardSigmoid"]
+SHARES = [40, 0, 10, 80]
 GAMMAS = ["positive", "mixed", "mixed", "negative", "zeros"]
 
 
@@ -85,6 +87,18 @@ def plans(draw):
         steps=tuple(drawing.steps),
         seed=draw(st.integers(0, 999)),
         exact=draw(st.booleans()),
+        folding=draw(foldings()),
+    )
+
+
+@st.composite
+def foldings(draw):
+    """Draw lanes and pauses; even lanes or uneven ones, even pauses or at one end."""
+    return Folding(
+        picks=tuple(draw(st.lists(st.integers(0, 99), max_size=6))),
+        seed=draw(st.integers(0, 99)),
+        source=draw(st.sampled_from(SHARES)),
+        sink=draw(st.sampled_from(SHARES)),
     )
 
 
