@@ -145,6 +145,13 @@ def test_a_convolution_of_one_channel_to_one_may_be_bipolar(kernel):
     assert agree(chain.model()).ties == 0
 
 
+def test_bipolar_levels_may_meet_weights_of_minus_1_alone():
+    chain = Chain(6, batch="frames").annotate("BIPOLAR")
+    chain.node("MatMul", np.full((6, 1), -0.5)).norm(1)
+    chain.node("BipolarQuant", np.float32(1))
+    assert agree(chain.model()).ties == 0
+
+
 def test_weights_of_several_bits_may_all_be_0():
     chain = images()
     flow, chain.tensor = chain.tensor, chain.constant(np.zeros((4, 3, 3, 3)))
