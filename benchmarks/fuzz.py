@@ -6,9 +6,10 @@ In the project's root:
     python -m benchmarks.fuzz --cases 2000 --seed 0 --through rtl
 
 The networks of one seed are always the same ones. Of each batch of 25, `--simulated`
-are checked up to RTL, without and with pauses; `--through emulate` leaves that out. The summary is kept in
-benchmarks/results/, with a smallest plan for each failure; its text is Python that
-makes the plan again (`tests.random_networks.build.build` makes the network).
+are checked up to RTL, without and with pauses; `--through emulate` leaves that out.
+The summary is kept in benchmarks/results/, with a smallest plan for each failure; its
+text is Python that makes the plan again (`tests.random_networks.build.build` makes the
+network).
 """
 
 import math
@@ -46,12 +47,14 @@ def checked(batches: int, seed: int, simulated: int, workers: int) -> Iterator[T
     # No simulator is used again: the user's cache is spared them.
     with (
         tempfile.TemporaryDirectory() as cache,
-        ProcessPoolExecutor(
-            workers, initializer=os.putenv, initargs=("HWGQ_CACHE_DIR", cache)
-        ) as pool,
+        ProcessPoolExecutor(workers, initializer=_keep_in, initargs=(cache,)) as pool,
     ):
         sizes = [BATCH] * batches, [simulated] * batches
         yield from pool.map(run_batch, numbers, *sizes)
+
+
+def _keep_in(cache: str) -> None:
+    os.environ["HWGQ_CACHE_DIR"] = cache
 
 
 def summary(tally: Tally, seed: int, seconds: float) -> dict[str, Any]:
@@ -94,12 +97,7 @@ def report(found: dict[str, Any]) -> str:
         "of a threshold.",
         f"Boundary vectors met {found['sides']} sides of thresholds: all that can be "
         "reached.",
-        f"{found['simulated']} of the networks went to RTL: {found['rtl_values']} codes "
-        f"of it are equal to emulation, in {found['cycles']} clock cycles,",
-        "without pauses and with, and of each layer alone on its boundary vectors. "
-        "Without pauses every frame ends",
-        "in the cycle that the schedule model says, at no less than "
-        f"{found['pace']:.2f} of the slowest layer's rate.",
+        *_of_rtl(found),
         f"Empty bins: {', '.join(empty) or 'none'}.",
         "",
         HEAD,
@@ -110,7 +108,19 @@ def report(found: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def main(
+def _of_rtl(found: dict[str, Any]) -> list[str]:
+    if not found["simulated"]:
+        return ["None of them went to RTL."]
+    return [
+        f"{found['simulated']} of them went to RTL: {found['rtl_values']} codes are "
+        f"equal to emulation, in {found['cycles']} clock cycles",
+        "without pauses and with, and of each layer alone on its boundary vectors.",
+        "Without pauses every frame ends in the cycle that the schedule model says; "
+        f"the least rate is {found['pace']:.2f} of the slowest layer's.",
+    ]
+
+
+def main(  # noqa: PLR0917 - Typer makes options of arguments
     cases: Annotated[int, typer.Option(help="Networks to check.")] = 2000,
     seed: Annotated[int, typer.Option(help="Of all that is drawn.")] = 0,
     through: Annotated[str, typer.Option(help="Last rung: emulate or rtl.")] = "rtl",
