@@ -12,7 +12,7 @@ demo: $(STAMP)   ## train, compile, prove and build the digits network
 	$(RUN) hwgq run digits --board icebreaker
 test: $(STAMP)   ## all tests
 	$(RUN) pytest --numprocesses auto --maxprocesses 4 --dist loadfile
-fuzz: $(STAMP)   ## thousands of random networks, all rungs to emulation
+fuzz: $(STAMP)   ## thousands of random networks, all rungs; some of them to RTL
 	$(RUN) benchmarks.fuzz
 check: lint types
 lint: $(STAMP)

@@ -14,8 +14,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from qonnx.core.datatype import DataType
 from qonnx.core.modelwrapper import ModelWrapper
+from qonnx.custom_op.registry import getCustomOp
 from qonnx.transformation import general
+from qonnx.transformation.base import Transformation
 from qonnx.transformation.fold_constants import FoldConstants
 from qonnx.transformation.infer_data_layouts import InferDataLayouts
 from qonnx.transformation.infer_datatypes import InferDataTypes
@@ -67,6 +70,24 @@ class FinnStep:
                 warnings.filterwarnings("ignore", "Assuming 4D input is NCHW")
                 model = model.transform(transformation)
         return model
+
+
+class _WidenSigns(Transformation):
+    """Call 1-bit weights INT2.
+
+    FINN's Python takes the product of two bipolar tensors for a popcount, but compares
+    it with thresholds on the dot product. The IR takes the recorded weights anyway.
+    """
+
+    def apply(self, model: ModelWrapper) -> tuple[ModelWrapper, bool]:
+        """Apply it; never again."""
+        for node in model.graph.node:
+            if node.op_type in {"MVAU", "VVAU"}:
+                layer = getCustomOp(node)
+                if layer.get_nodeattr("weightDataType") == "BIPOLAR":
+                    layer.set_nodeattr("weightDataType", "INT2")
+                    model.set_tensor_datatype(node.input[1], DataType["INT2"])
+        return model, False
 
 
 def _tidied(*transformations: Any) -> Iterable[Any]:
@@ -168,10 +189,8 @@ def _minimize() -> Iterable[Any]:
     return (
         # The next step takes no threshold below an unsigned input's range.
         RoundAndClipThresholds(),
-        # FINN's Python takes the product of two bipolar tensors for a popcount, but
-        # compares it with thresholds on the dot product. This step calls the weights
-        # INT2, which avoids that; the IR takes the recorded 1-bit weights anyway.
         minimize_weight_bit_width.MinimizeWeightBitWidth(),
+        _WidenSigns(),
         minimize_accumulator_width.MinimizeAccumulatorWidth(),
         InferDataTypes(),
         RoundAndClipThresholds(),

@@ -203,9 +203,14 @@ def _written_meaning(section: Section, kind: ElementType) -> tuple[int, int]:
     Its layers make −1 and +1 of 0 and 1 by themselves. Only that of a dense product
     reads a scale of 2.
     """
-    if kind != BIPOLAR or (section.dot is not None and not section.dot.depthwise):
+    dot = section.dot
+    if kind != BIPOLAR:
         return kind.step, kind.offset
-    return 1, 0 if section.dot is None else kind.offset
+    if dot is None:
+        return 1, 0
+    # Lowering takes a convolution of one channel to one for depthwise.
+    alone = dot.window is not None and dot.weights.shape == (1, dot.window.taps)
+    return (1 if dot.depthwise or alone else kind.step), kind.offset
 
 
 def _affine(section: Section) -> tuple[FloatArray, FloatArray, FloatConstant]:

@@ -8,9 +8,10 @@ those it takes the least latency, the sum of all units' cycles. A target in fram
 second takes the cheapest foldings that reach it. The search is exact: unit by unit it
 drops what is dominated; only of very many plans it keeps some of each cost.
 
-The slowest module is always a matrix layer. What lies between them costs little, and
-must not waste what they cost. So the cycles of a frame are those of some matrix layer,
-and a window that cannot be as fast, however wide, is a limit to all of them.
+The slowest module is a matrix layer, unless none can be as slow as some other module
+at its fastest. What lies between them costs little, and must not waste what they cost.
+So the cycles of a frame are those of some matrix layer, and a window that cannot be as
+fast, however wide, is a limit to all of them.
 """
 
 from bisect import bisect_left
@@ -80,11 +81,22 @@ def choose_lanes(graph: Graph, fabric: Fabric, target: Target) -> dict[str, Lane
             Cost(*map(max, zip(*costs, strict=True)))
             for costs in ([(o.luts, o.blocks) for o in listed] for listed in options)
         )
-    search = _Search(units, options, limit, fabric)
+    search = _Search(units, options, limit, fabric, _slowest(graph, units))
     plan = search.fastest() if target.fps is None else search.reaching(target)
     layers = [layer.name for unit in units for layer in unit]
     lanes = [lanes for option in plan.options for lanes in option.lanes]
     return dict(zip(layers, lanes, strict=True))
+
+
+def _slowest(graph: Graph, units: Sequence[Unit]) -> int:
+    """Count the cycles that a matrix layer can take at most, if nothing is pinned."""
+    cycles = [
+        layer_cycles(graph, with_lanes(unit[-1], choice[-1]))
+        for unit in units
+        if isinstance(unit[-1], Mvau | Vvau)
+        for choice in allowed(unit, {})
+    ]
+    return max(cycles, default=0)
 
 
 def _options(
@@ -127,6 +139,8 @@ class _Search:
         What they may cost together.
     fabric
         The device.
+    slowest
+        Cycles of the slowest matrix layer if nothing is pinned.
     """
 
     def __init__(
@@ -135,12 +149,17 @@ class _Search:
         options: Sequence[Sequence[Option]],
         limit: Cost,
         fabric: Fabric,
+        slowest: int,
     ) -> None:
         self._units, self._options = units, options
         self._limit, self._fabric = limit, fabric
         cycles = {o.matrix for listed in options for o in listed} - {0}
         if not cycles:
             cycles = {o.rest for listed in options for o in listed}
+        # A small matrix layer is faster than a large window, whatever its lanes.
+        rest = max((min(o.rest for o in listed) for listed in options), default=0)
+        if rest > slowest:
+            cycles.add(rest)
         self._cycles = sorted(cycles)
 
     def fastest(self) -> Plan:

@@ -15,6 +15,7 @@ from google.protobuf.message import DecodeError, Message
 from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto
 
 from hwgq.compile.onnx_schema import check_quantizer, check_schemas, infer_shapes
+from hwgq.compile.passes.explicit_pads import write_pads
 from hwgq.errors import NetworkError, UnsupportedLayerError
 
 QONNX_DOMAIN = "qonnx.custom_op.general"
@@ -142,7 +143,10 @@ def check_network(model: ModelProto, place: str) -> None:
         check_node(node, place)
     _check_references(graph, place)
     check_schemas(model, place)
-    for name, sizes in infer_shapes(model, place).items():
+    padded = ModelProto()
+    padded.CopyFrom(model)
+    write_pads(padded)
+    for name, sizes in infer_shapes(padded, place).items():
         _count_elements((size or 1 for size in sizes), f"{place}: {name!r}")
 
 

@@ -52,6 +52,7 @@ def simulate_rtl(
     stalls: Stalls | None = None,
     taps: bool = True,
     trace: Path | None = None,
+    optimize: bool = True,
 ) -> Simulation:
     """Run frames through the RTL of a graph.
 
@@ -69,6 +70,8 @@ def simulate_rtl(
         Whether to read every stream, or else the output alone.
     trace
         VCD file to write.
+    optimize
+        Whether to compile for speed; a few thousand cycles are sooner over without.
 
     Raises
     ------
@@ -80,24 +83,32 @@ def simulate_rtl(
         If `rtl` is not the folder of a build.
     """
     result = graph.streams[graph.output]
-    run = core_simulator(graph, rtl, taps=taps, trace=trace is not None).run(
+    numbers = core_map(graph) if taps else {}
+    beats = {f"s{n}": len(codes) * graph.streams[k].beats for k, n in numbers.items()}
+    simulator = core_simulator(
+        graph, rtl, taps=taps, trace=trace is not None, optimize=optimize
+    )
+    run = simulator.run(
         pack(codes, graph.streams[graph.input]),
         outputs=len(codes) * result.beats,
         cwd=rtl,
+        tapped=beats,
         stalls=stalls,
         trace=trace,
     )
     tapped = {
-        name: unpack(run.taps[f"s{number}"], graph.streams[name])
-        for name, number in core_map(graph).items()
-        if f"s{number}" in run.taps
+        # Rows of padding alone run ahead: they may make a frame that did not come yet.
+        name: unpack(run.taps[f"s{number}"][: beats[f"s{number}"]], graph.streams[name])
+        for name, number in numbers.items()
     }
     return Simulation(
         codes={**tapped, graph.output: unpack(run.outputs, result)}, run=run
     )
 
 
-def core_simulator(graph: Graph, rtl: Path, *, taps: bool, trace: bool) -> Simulator:
+def core_simulator(
+    graph: Graph, rtl: Path, *, taps: bool, trace: bool, optimize: bool = True
+) -> Simulator:
     """Compile the core of a build, or find it in the cache."""
     entry, result = graph.streams[graph.input], graph.streams[graph.output]
     streams = [
@@ -110,6 +121,7 @@ def core_simulator(graph: Graph, rtl: Path, *, taps: bool, trace: bool) -> Simul
         SimPorts(entry.width, result.width),
         streams if taps else (),
         trace=trace,
+        optimize=optimize,
     )
 
 

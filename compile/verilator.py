@@ -68,10 +68,13 @@ class Stalls:
         Of the pauses, and of the values that registers wake up with.
     share
         Part of all cycles that each end aims to withhold.
+    sink_share
+        That of the sink, where it is another one.
     """
 
     seed: int
     share: float = 0.4
+    sink_share: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +92,7 @@ class Simulator:
         *,
         outputs: int,
         cwd: Path,
+        tapped: Mapping[str, int] = MappingProxyType({}),
         stalls: Stalls | None = None,
         trace: Path | None = None,
         max_idle: int = 100_000,
@@ -103,6 +107,9 @@ class Simulator:
             Output beats to wait for.
         cwd
             Folder of the memory images.
+        tapped
+            Beats to wait for on taps, by name: the last ones of a frame may move
+            behind the output that does not depend on them.
         stalls
             Pauses at both ends; none by default.
         trace
@@ -121,22 +128,26 @@ class Simulator:
         with tempfile.TemporaryDirectory() as folder:
             job = Path(folder)
             pauses = stalls or Stalls(seed=0, share=0.0)
-            (job / "job.txt").write_text(self._job(outputs, max_idle, pauses))
+            (job / "job.txt").write_text(self._job(outputs, tapped, max_idle, pauses))
             (job / "in.bin").write_bytes(beats.tobytes())
             self._execute(job, cwd, trace)
             widths = {tap.name: tap.width for tap in self.taps}
             run = read_run(job, self.ports.out_width, widths)
-        if len(run.outputs) < outputs:
+        missing = any(len(run.taps[name]) < beats for name, beats in tapped.items())
+        if len(run.outputs) < outputs or missing:
             raise self._deadlock(run, len(beats), outputs)
         return run
 
-    def _job(self, outputs: int, max_idle: int, stalls: Stalls) -> str:
+    def _job(
+        self, outputs: int, tapped: Mapping[str, int], max_idle: int, stalls: Stalls
+    ) -> str:
         places = [
-            (offset // 8, _bytes(tap.width))
+            (offset // 8, _bytes(tap.width), tapped.get(tap.name, 0))
             for tap, offset in zip(self.taps, _offsets(self.taps), strict=True)
         ]
+        sink = stalls.share if stalls.sink_share is None else stalls.sink_share
         numbers = (
-            *(outputs, max_idle, stalls.seed, stalls.share),
+            *(outputs, max_idle, stalls.seed, stalls.share, sink),
             *(_bytes(self.ports.in_width), _bytes(self.ports.out_width)),
             *(len(places), *(number for place in places for number in place)),
         )

@@ -33,11 +33,12 @@ constexpr int kResetCycles = 8;
 
 struct TapPlace {
   uint64_t offset, bytes;  // of its data in the vector of all taps
+  uint64_t beats;          // to wait for
 };
 
 struct Job {
   uint64_t outputs, max_idle, seed;
-  double share;  // of cycles to withhold at each end
+  double share, sink_share;  // of cycles to withhold at each end
   uint64_t in_bytes, out_bytes;
   std::vector<TapPlace> taps;
   std::vector<uint8_t> input;
@@ -45,9 +46,10 @@ struct Job {
   explicit Job(const std::string& folder) {
     std::ifstream text(folder + "/job.txt");
     uint64_t count = 0;
-    text >> outputs >> max_idle >> seed >> share >> in_bytes >> out_bytes >> count;
+    text >> outputs >> max_idle >> seed >> share >> sink_share;
+    text >> in_bytes >> out_bytes >> count;
     taps.resize(text ? count : 0);
-    for (auto& tap : taps) text >> tap.offset >> tap.bytes;
+    for (auto& tap : taps) text >> tap.offset >> tap.bytes >> tap.beats;
     if (!text) fail("unreadable job.txt");
     std::ifstream data(folder + "/in.bin", std::ios::binary);
     input.assign(std::istreambuf_iterator<char>(data), {});
@@ -161,7 +163,8 @@ class Bench {
  public:
   Bench(const Job& job, const std::string& folder, Vsim& model, Clock& clock)
       : job_(job), model_(model), clock_(clock),
-        source_pacer_(2 * job.seed, job.share), sink_pacer_(2 * job.seed + 1, job.share),
+        source_pacer_(2 * job.seed, job.share),
+        sink_pacer_(2 * job.seed + 1, job.sink_share),
         input_("", 0), output_(folder + "/out.bin", job.out_bytes),
         when_(folder + "/out_cycles.bin", sizeof(uint64_t)) {
     for (size_t i = 0; i < job.taps.size(); ++i)
@@ -181,7 +184,7 @@ class Bench {
 
   void run() {
     uint64_t idle = 0;
-    while (output_.beats < job_.outputs && idle < job_.max_idle) {
+    while (!complete() && idle < job_.max_idle) {
       offer();
       model_.out_ready_i = !sink_pacer_.withhold(cycle_);
       clock_.settle();
@@ -207,6 +210,13 @@ class Bench {
   }
 
  private:
+  bool complete() const {
+    if (output_.beats < job_.outputs) return false;
+    for (size_t i = 0; i < taps_.size(); ++i)
+      if (taps_[i].beats < job_.taps[i].beats) return false;
+    return true;
+  }
+
   // A beat that was offered stays until it is taken; only then may the source pause.
   void offer() {
     if (model_.in_valid_i && !taken_) return;

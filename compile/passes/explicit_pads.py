@@ -19,13 +19,14 @@ _WINDOWED = frozenset({"Conv", "MaxPool"})
 
 def write_pads(model: ModelProto) -> None:
     """Give each ``Conv`` and ``MaxPool`` of a network `pads` alone."""
-    for node in model.graph.node:
+    for number, node in enumerate(model.graph.node):
         values = attribute_values(node)
         automatic = values.get("auto_pad", "NOTSET") != "NOTSET"
         if node.op_type not in _WINDOWED or not (automatic or values.get("ceil_mode")):
             continue
-        # Sizes are right up to here, because all rules before are gone.
-        sizes = _sizes(model)
+        # Sizes are right up to here, because all rules before are gone. Those behind
+        # may not fit: ONNX counts positions of `ceil_mode` that lie in padding alone.
+        sizes = _sizes(model, number)
         kernel = values.get("kernel_shape") or sizes.get(node.input[1], ())[2:]
         given = sizes.get(node.input[0], ())[2:]
         assert isinstance(kernel, Sequence)
@@ -34,8 +35,12 @@ def write_pads(model: ModelProto) -> None:
             _set_pads(node, [pair[end] for end in (0, 1) for pair in pairs])
 
 
-def _sizes(model: ModelProto) -> Mapping[str, Sequence[int]]:
-    sizes: dict[str, Sequence[int]] = dict(infer_shapes(model, "network"))
+def _sizes(model: ModelProto, nodes: int) -> Mapping[str, Sequence[int]]:
+    """Infer the sizes of what the first nodes read and write."""
+    begin = ModelProto()
+    begin.CopyFrom(model)
+    del begin.graph.node[nodes:], begin.graph.output[:]
+    sizes: dict[str, Sequence[int]] = dict(infer_shapes(begin, "network"))
     for value in model.graph.input:
         sizes[value.name] = [d.dim_value for d in value.type.tensor_type.shape.dim]
     return sizes | {t.name: list(t.dims) for t in model.graph.initializer}

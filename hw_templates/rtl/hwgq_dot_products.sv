@@ -32,8 +32,8 @@ module hwgq_dot_products #(
     input  logic [WEIGHT_BITS*PE*SIMD-1:0] weights_i,
     output logic [        PE*ACC_BITS-1:0] accumulators_o
 );
-  if (IN_BITS < 1 || IN_BITS > 8) begin : gen_bad_in
-    $error("IN_BITS (%0d) must be 1 to 8.", IN_BITS);
+  if (IN_BITS < 1 || IN_BITS > 32) begin : gen_bad_in
+    $error("IN_BITS (%0d) must be 1 to 32.", IN_BITS);
   end
   if (WEIGHT_BITS < 1 || WEIGHT_BITS > 16) begin : gen_bad_weight
     $error("WEIGHT_BITS (%0d) must be 1 to 16.", WEIGHT_BITS);

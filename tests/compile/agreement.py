@@ -66,7 +66,11 @@ def compiled(model: ModelProto, kind=None, scale=None) -> State:
 
 def agree(model: ModelProto, frames=None, **options) -> Agreement:
     """Hold the rungs of a network equal; raise AssertionError where they are not."""
-    state = compiled(model, **options)
+    return agree_on(compiled(model, **options), model, frames)
+
+
+def agree_on(state: State, model: ModelProto, frames=None) -> Agreement:
+    """Hold the rungs of what a network was compiled to equal, as `agree` does."""
     network = state.network
     drawn = inputs(network, 6) if frames is None else frames
     evaluation = evaluate(network, drawn)

@@ -4,6 +4,7 @@
 import numpy as np
 import pytest
 
+from hwgq.compile.onnx_file import check_network
 from hwgq.compile.passes.normalize import normalize
 from hwgq.compile.reference import evaluate
 from hwgq.errors import UnsupportedLayerError
@@ -60,6 +61,13 @@ def test_a_poolings_padding_is_written_out(where, on_device):
     )
     assert not found.get("ceil_mode")
     assert len(found["pads"]) == 4
+
+
+def test_a_position_in_padding_alone_is_none_to_a_linear_layer():
+    chain = Chain(3, 6, 2).annotate("INT3").pool((1, 2), strides=[2, 1], ceil_mode=1)
+    model = chain.node("Flatten").linear(4, 3 * 3 * 1).model()
+    check_network(model, "network")
+    by_value(model)
 
 
 def test_a_pooling_whose_taps_all_miss_is_refused():

@@ -186,6 +186,15 @@ def test_a_window_that_cannot_be_as_fast_limits_all() -> None:
     assert 28 * 28 <= initiation_interval(graph) <= 1.1 * 28 * 28
 
 
+def test_a_window_may_be_the_slowest_where_no_matrix_layer_is_as_slow() -> None:
+    images = absorb_offsets(random_cnn(1, (9, 9, 1), (Conv(1, 3, 9), Dense(2))))
+    graph = fold(images, ULX3S, Target(clock_mhz=80))
+    assert slowest(graph) == (9, 81)
+    assert initiation_interval(graph) == 81
+    with pytest.raises(FoldingError, match="the best possible is 987654 at 80 MHz"):
+        fold(images, ULX3S, Target(fps=1e6, clock_mhz=80))
+
+
 def test_a_folding_sets_what_windows_hold_and_write() -> None:
     graph = fold(absorb_offsets(lenet()), ULX3S, Target(fps=50_000, clock_mhz=80))
     streams = graph.streams

@@ -138,6 +138,20 @@ def test_a_convolution_of_one_channel_to_one_is_exact():
     assert agree(chain.conv(2, 1, 1).norm(2).quant(2).model()).ties == 0
 
 
+@pytest.mark.parametrize("kernel", [1, 3])
+def test_a_convolution_of_one_channel_to_one_may_be_bipolar(kernel):
+    chain = Chain(1, 7, 5).annotate("UINT2").conv(1, 1, kernel).norm(1)
+    chain.node("BipolarQuant", np.float32(0.5)).conv(2, 1, 1).norm(2).quant(2)
+    assert agree(chain.model()).ties == 0
+
+
+def test_bipolar_levels_may_meet_weights_of_minus_1_alone():
+    chain = Chain(6, batch="frames").annotate("BIPOLAR")
+    chain.node("MatMul", np.full((6, 1), -0.5)).norm(1)
+    chain.node("BipolarQuant", np.float32(1))
+    assert agree(chain.model()).ties == 0
+
+
 def test_weights_of_several_bits_may_all_be_0():
     chain = images()
     flow, chain.tensor = chain.tensor, chain.constant(np.zeros((4, 3, 3, 3)))

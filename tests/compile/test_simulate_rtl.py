@@ -6,7 +6,10 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
+from hwgq import boards
+from hwgq.compile.cost import Fabric
 from hwgq.compile.emulate import emulate
+from hwgq.compile.folding import Target
 from hwgq.compile.graph import (
     BIPOLAR,
     ElementType,
@@ -17,6 +20,7 @@ from hwgq.compile.graph import (
 )
 from hwgq.compile.netlist import write_rtl
 from hwgq.compile.passes.absorb_offsets import absorb_offsets
+from hwgq.compile.passes.fold import fold
 from hwgq.compile.passes.place_memories import place_memories
 from hwgq.compile.schedule import initiation_interval
 from hwgq.compile.simulate_rtl import Simulation, simulate_rtl
@@ -24,11 +28,13 @@ from hwgq.compile.verilator import Stalls
 from hwgq.errors import StorageError
 from tests.compile.graphs import (
     disagreements,
+    finished,
     placed,
     random_codes,
     random_mlp,
     random_vvau,
 )
+from tests.compile.image_graphs import Conv, random_cnn
 
 FRAMES = 40
 
@@ -177,6 +183,18 @@ def test_a_depthwise_layer_and_a_sum_equal_emulation(
     write_rtl(graph, tmp_path)
     assert run(graph, tmp_path).interval(graph) == initiation_interval(graph)
     run(graph, tmp_path, stalls=Stalls(seed=3))
+
+
+def test_streams_are_whole_though_the_output_waits_for_no_last_row(
+    tmp_path: Path,
+) -> None:
+    kinds = Conv(2, 1), Conv(2, 1, 4)
+    image = random_cnn(1, (8, 8, 2), kinds, entry=ElementType.unsigned(3))
+    fabric = Fabric.of(boards.load("icebreaker"), quick=False)
+    target = Target(fps=10_000, clock_mhz=12)
+    graph = finished(fold(absorb_offsets(image), fabric, target))
+    write_rtl(graph, tmp_path)
+    run(graph, tmp_path)
 
 
 def test_a_folder_that_is_no_build_is_refused(tmp_path: Path) -> None:

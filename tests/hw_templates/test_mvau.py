@@ -49,6 +49,7 @@ GRID = [
     Unit(mw=9, mh=4, pe=2, simd=9, bits=8, steps=3, weight_bits=2),
     Unit(mw=16, mh=5, pe=5, simd=4, bits=3, steps=0, weight_bits=8, shift=1),
     Unit(mw=5, mh=1, pe=1, simd=5, bits=1, steps=1, weight_bits=2),
+    Unit(mw=4, mh=3, pe=3, simd=2, bits=13, steps=3, weight_bits=8),  # of means
 ]
 
 
@@ -100,7 +101,7 @@ def test_a_slow_sink_stops_the_source_and_loses_nothing(tmp_path: Path) -> None:
     [
         (Unit(mw=8, mh=6, pe=4, simd=4, bits=2, steps=3), "must divide MH"),
         (Unit(mw=8, mh=6, pe=3, simd=3, bits=2, steps=3), "must divide MW"),
-        (Unit(mw=8, mh=6, pe=3, simd=4, bits=9, steps=3), "must be 1 to 8"),
+        (Unit(mw=8, mh=6, pe=3, simd=4, bits=33, steps=3), "must be 1 to 32"),
         (Unit(mw=8, mh=6, pe=3, simd=4, bits=2, steps=3, shift=1), "SHIFT"),
         (Unit(mw=8, mh=6, pe=3, simd=4, bits=2, steps=3, weight_bits=17), "1 to 16"),
         (Unit(mw=8, mh=6, pe=3, simd=4, bits=2, steps=3, style="no"), "STYLE"),

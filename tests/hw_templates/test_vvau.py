@@ -23,6 +23,7 @@ GRID = [  # rows are channels, columns are taps
     Unit(mw=1, mh=6, pe=3, simd=1, bits=1, steps=1),  # a result in every cycle
     Unit(mw=6, mh=5, pe=5, simd=2, bits=3, steps=0, weight_bits=8, shift=1),
     Unit(mw=1, mh=1, pe=1, simd=1, bits=2, steps=0),
+    Unit(mw=1, mh=4, pe=2, simd=1, bits=13, steps=3),  # of means
 ]
 
 
@@ -73,7 +74,7 @@ def test_vvau(layer: Unit, tmp_path: Path) -> None:
         (Unit(mw=9, mh=6, pe=4, simd=1, bits=2, steps=3), "must divide CHANNELS"),
         (Unit(mw=9, mh=6, pe=6, simd=2, bits=2, steps=3), "must divide TAPS"),
         (Unit(mw=9, mh=6, pe=3, simd=3, bits=2, steps=3), "unless PE is CHANNELS"),
-        (Unit(mw=9, mh=6, pe=3, simd=1, bits=9, steps=3), "must be 1 to 8"),
+        (Unit(mw=9, mh=6, pe=3, simd=1, bits=33, steps=3), "must be 1 to 32"),
         (Unit(mw=9, mh=6, pe=3, simd=1, bits=2, steps=3, weight_bits=17), "1 to 16"),
         (Unit(mw=9, mh=6, pe=3, simd=1, bits=2, steps=3, shift=1), "SHIFT"),
         (Unit(mw=9, mh=6, pe=3, simd=1, bits=2, steps=3, style="no"), "STYLE"),

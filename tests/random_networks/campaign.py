@@ -3,13 +3,23 @@
 
 import logging
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+import numpy as np
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
-from tests.compile.agreement import agree
+from hwgq.compile.emulate import emulate
+from hwgq.compile.passes.absorb_offsets import absorb_offsets
+from hwgq.compile.reference import evaluate
+from hwgq.compile.verilator import Stalls
+from tests.compile.agreement import agree_on, compiled
+from tests.compile.graphs import finished
 from tests.random_networks.build import build, draw_frames
 from tests.random_networks.features import features
+from tests.random_networks.folding import folded
+from tests.random_networks.hardware import hardware_features
+from tests.random_networks.plan import Folding
+from tests.random_networks.rtl import hold_rtl
 from tests.random_networks.strategy import plans
 
 FRAMES = 6
@@ -43,6 +53,14 @@ class Tally:
         Codes of float32 executors within their own bound of a threshold.
     sides
         Sides of thresholds that boundary vectors met.
+    simulated
+        Networks whose RTL was simulated, too.
+    rtl_values
+        Codes of that RTL that are equal to emulation.
+    cycles
+        Clock cycles of it.
+    pace
+        The least part of the rate of the slowest layer that one of them had.
     failures
         One a batch at most: a batch ends with the first.
     """
@@ -54,12 +72,21 @@ class Tally:
     bound: float = 0.0
     excused: int = 0
     sides: int = 0
+    simulated: int = 0
+    rtl_values: int = 0
+    cycles: int = 0
+    pace: float = 1.0
     failures: list[Failure] = field(default_factory=list)
 
-    def count(self, found, bins):
+    def count(self, found, simulated, bins):
         """Count one network in."""
         self.cases += 1
         self.bins.update(bins)
+        if simulated is not None:
+            self.simulated += 1
+            self.rtl_values += simulated.values
+            self.cycles += simulated.cycles
+            self.pace = min(self.pace, simulated.pace)
         self.values += found.values
         self.ties += found.ties
         self.bound = max(self.bound, float(found.bound) if found.ties else 0.0)
@@ -68,18 +95,42 @@ class Tally:
 
     def add(self, other):
         """Count another tally in."""
-        for name in ("cases", "bins", "values", "ties", "excused", "sides", "failures"):
+        for name in vars(self).keys() - {"bound", "pace"}:
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.bound = max(self.bound, other.bound)
+        self.pace = min(self.pace, other.pace)
 
 
-def check(plan):
-    """Hold a network's rungs equal; say how much was compared."""
-    return agree(build(plan), draw_frames(plan, FRAMES))
+def check(plan, *, rtl):
+    """Hold a network's rungs equal, `rtl` among them where that is asked for.
+
+    Returns
+    -------
+    How much was compared from the file to emulation, how much in RTL, and the bins of
+    features that the network covers.
+    """
+    model, frames = build(plan), draw_frames(plan, FRAMES)
+    state = compiled(model)
+    found = agree_on(state, model, frames)
+    graph = finished(folded(absorb_offsets(state.graph), plan.folding))
+    evaluation = evaluate(state.network, frames)
+    codes = state.network.input_type.codes(evaluation.integers)
+    emulated = emulate(graph, codes)
+    for name, wanted in evaluation.codes.items():
+        np.testing.assert_array_equal(emulated[name], wanted, f"{name}, folded")
+    bins = features(plan) | hardware_features(plan, graph, rtl=rtl)
+    if not rtl:
+        return found, None, bins
+    chosen = plan.folding
+    stalls = Stalls(chosen.seed, chosen.source / 100, chosen.sink / 100)
+    return found, hold_rtl(graph, codes, stalls), bins
 
 
-def run_batch(number, cases):
-    """Check as many different networks as `cases`, drawn by the seed `number`."""
+def run_batch(number, cases, simulated=0):
+    """Check as many different networks as `cases`, drawn by the seed `number`.
+
+    So many as `simulated`, evenly among them, are checked up to RTL.
+    """
     logging.getLogger("finn_logger").setLevel(logging.CRITICAL)
     tally, checked, failed = Tally(), set(), {}
 
@@ -94,16 +145,19 @@ def run_batch(number, cases):
     )
     @given(plans())
     def hold(plan):
-        if plan in checked or (not failed and len(checked) == cases):
+        network = replace(plan, folding=Folding())
+        done = len(checked)
+        if network in checked or (not failed and done == cases):
             return
+        rtl = (done + 1) * simulated // cases > done * simulated // cases
         try:
-            found = check(plan)
+            found = check(plan, rtl=rtl)
         except Exception as error:
             failed[plan] = f"{type(error).__name__}: {error}".strip()[:600]
             raise
         if not failed:
-            tally.count(found, features(plan))
-            checked.add(plan)
+            tally.count(*found)
+            checked.add(network)
 
     try:
         hold()

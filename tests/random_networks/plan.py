@@ -159,6 +159,28 @@ Step = Convolution | Linear | MaxPool | Average | Norm | Affine | Function | Qua
 
 
 @dataclass(frozen=True, kw_only=True)
+class Folding:
+    """How the hardware of a network is made, and how it is tried.
+
+    Parameters
+    ----------
+    picks
+        Which of its possible lanes each unit of layers has, in hundredths of their list
+        from the fewest to the most; the units go through them again and again. Those
+        that the compiler chooses, where there are none.
+    seed
+        Of the pauses at both ends.
+    source, sink
+        Percent of the cycles in which they pause.
+    """
+
+    picks: tuple[int, ...] = ()
+    seed: int = 0
+    source: int = 40
+    sink: int = 40
+
+
+@dataclass(frozen=True, kw_only=True)
 class Plan:
     """A network.
 
@@ -174,6 +196,8 @@ class Plan:
         Of weights, statistics and frames.
     exact
         Whether scales are powers of two, so that float32 has no rounding.
+    folding
+        Its hardware.
     """
 
     shape: Shape
@@ -181,6 +205,7 @@ class Plan:
     steps: tuple[Step, ...]
     seed: int = 0
     exact: bool = False
+    folding: Folding = Folding()
 
     def trace(self) -> Iterator[tuple[Step, Shape]]:
         """Go through the steps, each with the shape of what it reads."""

@@ -9,6 +9,7 @@ from tests.random_networks.plan import (
     Affine,
     Average,
     Convolution,
+    Folding,
     Function,
     Linear,
     MaxPool,
@@ -24,6 +25,7 @@ UNSIGNED = [f"UINT{bits}" for bits in range(1, 9)]
 SIGNED = [f"INT{bits}" for bits in range(2, 9)]
 KINDS = [*UNSIGNED, "UINT8", *SIGNED, "BIPOLAR", "TERNARY", "FLOAT32"]
 FUNCTIONS = ["Relu", "Relu", "LeakyRelu", "Tanh", "Sigmoid", "HardSigmoid"]
+SHARES = [40, 0, 10, 80]
 GAMMAS = ["positive", "mixed", "mixed", "negative", "zeros"]
 
 
@@ -85,6 +87,18 @@ def plans(draw):
         steps=tuple(drawing.steps),
         seed=draw(st.integers(0, 999)),
         exact=draw(st.booleans()),
+        folding=draw(foldings()),
+    )
+
+
+@st.composite
+def foldings(draw):
+    """Draw lanes and pauses; even lanes or uneven ones, even pauses or at one end."""
+    return Folding(
+        picks=tuple(draw(st.lists(st.integers(0, 99), max_size=6))),
+        seed=draw(st.integers(0, 99)),
+        source=draw(st.sampled_from(SHARES)),
+        sink=draw(st.sampled_from(SHARES)),
     )
 
 
@@ -133,7 +147,7 @@ def _product(drawing):
         rows = drawing.number(1, 8)
         drawing.add(Linear(rows=rows, weights=weights, gemm=drawing.percent(30)))
         return
-    depthwise = drawing.percent(30)
+    depthwise = drawing.percent(50)
     drawing.add(
         Convolution(
             rows=drawing.shape[0] if depthwise else drawing.number(1, 8),
@@ -196,12 +210,13 @@ def _place(drawing, *, pooling=False, padded=True):
     """Draw where a window lies on the images that there are."""
     size = drawing.shape[1:]
     pads = [(0, 0), (0, 0)]
-    if padded and drawing.percent(50):
+    if padded and drawing.percent(65):
         ends = st.tuples(st.integers(0, 2), st.integers(0, 2))
         even = ends.map(lambda both: [(both[0], both[0]), (both[1], both[1])])
         pads = drawing.draw(even | st.lists(ends, min_size=2, max_size=2))
+    alike = drawing.one_of(1, 2, 3, 0)  # the stride of both axes; 0 draws two
     axes = [
-        _axis(drawing, pixels + sum(ends))
+        _axis(drawing, pixels + sum(ends), alike)
         for pixels, ends in zip(size, pads, strict=True)
     ]
     kernel, strides, dilations = zip(*axes, strict=True)
@@ -224,8 +239,10 @@ def _place(drawing, *, pooling=False, padded=True):
     return unpadded if pooling and not (near and place.reaches(size)) else place
 
 
-def _axis(drawing, room):
+def _axis(drawing, room, stride):
     """Draw kernel, stride and dilation along a side of so many padded pixels."""
-    kernel = drawing.number(1, min(4, room))
+    stride = stride or drawing.one_of(1, 1, 1, 2, 2, 3)
+    least = min(stride, room) if drawing.percent(60) else 1
+    kernel = drawing.number(least, min(4, room))
     dilation = 2 if 2 * kernel - 1 <= room and drawing.percent(20) else 1
-    return kernel, drawing.one_of(1, 1, 1, 2, 2, 3), dilation
+    return kernel, stride, dilation

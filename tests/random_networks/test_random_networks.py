@@ -4,14 +4,14 @@
 import pytest
 
 from tests.random_networks.campaign import run_batch
-from tests.random_networks.features import BINS
+from tests.random_networks.hardware import ALL_BINS
 
-BATCHES, CASES = 8, 25
+BATCHES, CASES, SIMULATED = 8, 25, 5
 
 
 @pytest.mark.parametrize("number", range(BATCHES))
-def test_random_networks_are_equal_from_their_files_to_emulation(number):
-    found = run_batch(number, CASES)
+def test_random_networks_are_equal_from_their_files_to_rtl(number):
+    found = run_batch(number, CASES, SIMULATED)
     assert not found.failures, found.failures
-    assert found.cases == CASES
-    assert set(found.bins) <= BINS
+    assert (found.cases, found.simulated) == (CASES, SIMULATED)
+    assert set(found.bins) <= ALL_BINS
