@@ -72,7 +72,7 @@ class FinnStep:
         return model
 
 
-class _WidenSigns(Transformation):  # type: ignore[misc]  # QONNX has no types
+class _WidenSigns(Transformation):  # type: ignore[misc]  # qonnx has no types
     """Call 1-bit weights INT2.
 
     FINN's Python takes the product of two bipolar tensors for a popcount, but compares

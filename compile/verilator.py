@@ -6,6 +6,7 @@ images when a run starts, so that another training needs no other simulator. The
 over the cycles is compiled, too: Python only hands over beats and takes them back.
 """
 
+import dataclasses
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -136,7 +137,12 @@ class Simulator:
         missing = any(len(run.taps[name]) < beats for name, beats in tapped.items())
         if len(run.outputs) < outputs or missing:
             raise self._deadlock(run, len(beats), outputs)
-        return run
+        # While taps are waited for, more may have come.
+        return dataclasses.replace(
+            run,
+            outputs=run.outputs[:outputs],
+            output_cycles=run.output_cycles[:outputs],
+        )
 
     def _job(
         self, outputs: int, tapped: Mapping[str, int], max_idle: int, stalls: Stalls

@@ -185,11 +185,17 @@ def test_a_depthwise_layer_and_a_sum_equal_emulation(
     run(graph, tmp_path, stalls=Stalls(seed=3))
 
 
-def test_streams_are_whole_though_the_output_waits_for_no_last_row(
-    tmp_path: Path,
+@pytest.mark.parametrize(
+    ("size", "kinds"),
+    [
+        pytest.param(8, (Conv(2, 1), Conv(2, 1, 4)), id="last rows that none needs"),
+        pytest.param(3, (Conv(2, 1, 3, 1), Conv(2, 1, 2)), id="padding alone"),
+    ],
+)
+def test_streams_are_whole_though_the_output_does_not_wait_for_them(
+    size: int, kinds: tuple[Conv, ...], tmp_path: Path
 ) -> None:
-    kinds = Conv(2, 1), Conv(2, 1, 4)
-    image = random_cnn(1, (8, 8, 2), kinds, entry=ElementType.unsigned(3))
+    image = random_cnn(1, (size, size, 2), kinds, entry=ElementType.unsigned(3))
     fabric = Fabric.of(boards.load("icebreaker"), quick=False)
     target = Target(fps=10_000, clock_mhz=12)
     graph = finished(fold(absorb_offsets(image), fabric, target))

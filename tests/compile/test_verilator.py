@@ -103,6 +103,23 @@ def test_stalls_reach_their_share(adder: Simulator, folder: Path, seed: int) -> 
     assert run.streams["in"].blocked > 0
 
 
+def test_one_end_alone_may_pause(adder: Simulator, folder: Path) -> None:
+    stalls = Stalls(1, 0.0, sink_share=0.5)
+    run = adder.run(beats(5000, 80), outputs=5000, cwd=folder, stalls=stalls)
+    assert run.input_stalls == 0
+    assert 0.4 < run.output_stalls / run.cycles < 0.6
+
+
+def test_taps_are_waited_for(adder: Simulator, folder: Path) -> None:
+    run = adder.run(beats(9, 80), outputs=5, cwd=folder, tapped={"first": 8})
+    assert len(run.taps["first"]) >= 8
+    assert len(run.outputs) == len(run.output_cycles) == 5
+    with pytest.raises(SimulationError, match="first 9"):
+        adder.run(
+            beats(9, 80), outputs=5, cwd=folder, tapped={"first": 10}, max_idle=50
+        )
+
+
 def test_stalls_depend_on_the_seed_alone(adder: Simulator, folder: Path) -> None:
     runs = [
         adder.run(beats(300, 80), outputs=300, cwd=folder, stalls=Stalls(seed))
