@@ -37,7 +37,7 @@ def pack(codes: IntArray, stream: Stream) -> Beats:
     bits = (elements >> np.arange(stream.type.bits) & 1).astype(np.uint8)
     if not stream.type.is_signed:
         bits = bits.swapaxes(1, 2)
-    wires = bits.reshape(len(elements), -1)
+    wires = bits.reshape(len(elements), stream.width)
     return np.packbits(wires, axis=1, bitorder="little")
 
 

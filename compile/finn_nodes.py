@@ -130,16 +130,23 @@ class Nodes:
         FINN infers the same layer from a mean, but with a factor behind it that no
         layer absorbs.
         """
+        rows, columns, channels = shape
+        least, most = element.values(np.asarray([element.low, element.high]))
+        if least < 0 and most >= -least:
+            # FINN finds the type of the sums by the least one, and then takes the
+            # largest, if it is as large, for more than there can be. One column more,
+            # of which nothing else takes notice, makes that type large enough.
+            columns += 1
         self.turn(f"{name}.last", CHANNELS_LAST)
         self.add(
             "GlobalAccPool",
             f"{name}.sums",
             domain=HARDWARE,
             backend="fpgadataflow",
-            NumChannels=shape[-1],
+            NumChannels=channels,
             PE=1,
             inputDataType=datatype(element),
-            numInputVectors=[1, *shape[:-1]],
+            numInputVectors=[1, rows, columns],
         )
         self.turn(name, CHANNELS_FIRST)
 

@@ -11,19 +11,20 @@ from hwgq.compile.graph import ElementType, Stream
     beat=st.integers(1, 9),
     beats=st.integers(1, 4),
     bits=st.integers(1, 12),
+    frames=st.integers(0, 3),
     signed=st.booleans(),
     seed=st.integers(0, 2**32),
 )
 def test_unpack_inverts_pack(
-    beat: int, beats: int, bits: int, signed: bool, seed: int
+    beat: int, beats: int, bits: int, frames: int, signed: bool, seed: int
 ) -> None:
     low = -(1 << bits - 1) if signed else 0
     high = low + (1 << bits) - 1
     element = ElementType(bits=bits, low=low, high=high)
     stream = Stream(name="s", shape=(beat * beats,), type=element, beat=beat)
-    codes = np.random.default_rng(seed).integers(low, high + 1, (3, beat * beats))
+    codes = np.random.default_rng(seed).integers(low, high + 1, (frames, beat * beats))
     packed = pack(codes, stream)
-    assert packed.shape == (3 * beats, beat_bytes(stream))
+    assert packed.shape == (frames * beats, beat_bytes(stream))
     np.testing.assert_array_equal(unpack(packed, stream), codes)
 
 

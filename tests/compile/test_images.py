@@ -145,6 +145,14 @@ def test_a_convolution_of_one_channel_to_one_may_be_bipolar(kernel):
     assert agree(chain.model()).ties == 0
 
 
+def test_all_of_a_power_of_two_of_bipolar_pixels_may_be_1():
+    chain = Chain(2, 4, 4, batch="frames").annotate("UINT2").conv(2, 2, 1)
+    chain.node("BipolarQuant", np.float32(1)).node("GlobalAveragePool")
+    chain.node("Sub", np.float32(0.5)).quant(1, scale=2.0)
+    # Codes of 0 become +1, and only more than all of them would reach the threshold.
+    assert agree(ended(chain, 2), np.zeros((2, 2, 4, 4))).ties == 0
+
+
 def test_bipolar_levels_may_meet_weights_of_minus_1_alone():
     chain = Chain(6, batch="frames").annotate("BIPOLAR")
     chain.node("MatMul", np.full((6, 1), -0.5)).norm(1)
