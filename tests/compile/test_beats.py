@@ -16,7 +16,7 @@ from hwgq.compile.graph import ElementType, Stream
     seed=st.integers(0, 2**32),
 )
 def test_unpack_inverts_pack(
-    beat: int, beats: int, bits: int, frames: int, signed: bool, seed: int
+    *, beat: int, beats: int, bits: int, frames: int, signed: bool, seed: int
 ) -> None:
     low = -(1 << bits - 1) if signed else 0
     high = low + (1 << bits) - 1
