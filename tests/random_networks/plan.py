@@ -39,6 +39,16 @@ class Place:
         """Tell whether it meets a pixel wherever it lies."""
         return all(self._reaches(size[axis], axis) for axis in (0, 1))
 
+    def padding(self, size: Pair) -> tuple[Pair, Pair]:
+        """Give how far it lies outside of an image, before and behind, a side."""
+        return self._outside(size[0], 0), self._outside(size[1], 1)
+
+    def _outside(self, size: int, axis: int) -> Pair:
+        positions, before = self._along(size, axis)
+        extent = self.dilations[axis] * (self.kernel[axis] - 1) + 1
+        end = (positions - 1) * self.strides[axis] + extent
+        return before, max(0, end - before - size)
+
     def _reaches(self, size: int, axis: int) -> bool:
         stride, dilation = self.strides[axis], self.dilations[axis]
         positions, before = self._along(size, axis)

@@ -235,8 +235,12 @@ def _place(drawing, *, pooling=False, padded=True):
         )
         place = automatic if min(automatic.output(size)) > 0 else place
     unpadded = replace(place, pads=(0, 0, 0, 0), kernel=(1, 1), dilations=(1, 1))
-    near = all(max(ends) < taps for ends, taps in zip(pads, kernel, strict=True))
-    return unpadded if pooling and not (near and place.reaches(size)) else place
+    if not pooling:
+        return place
+    # The compiler refuses others: onnxruntime, which is a witness, does not take them.
+    outside = zip(pads, place.padding(size), kernel, strict=True)
+    near = all(max(*given, *found) < taps for given, found, taps in outside)
+    return place if near and place.reaches(size) else unpadded
 
 
 def _axis(drawing, room, stride):
