@@ -226,7 +226,8 @@ class _Progress(Callback):
 
     def on_train_epoch_start(self, trainer: lightning.Trainer, task: Any) -> None:
         now = time.monotonic()  # of the epoch before, which is recorded by now
-        if trainer.is_global_zero and now - self.said > LINE_SECONDS:
+        due = task.epochs and now - self.said > LINE_SECONDS
+        if trainer.is_global_zero and due:
             self.said, last = now, task.epochs[-1]
             done = f"epoch {len(task.epochs)} of {trainer.max_epochs}"
             line = f"{done}: loss {last.loss:.4f}"

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """From recipe to run folder: whole, repeatable, resumable."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from torch.nn import functional
 
 from hwgq.errors import DataError, OptionError, RecipeError, StorageError
 from hwgq.storage import read_json, read_npz
-from hwgq.train import export_run, measure_accuracy, reference, train
+from hwgq.train import export_run, measure_accuracy, reference, train, trainer
 from hwgq.train.accuracy import float_beside
 from hwgq.train.recipe import load_recipe
 from hwgq.train.runs import load_run
@@ -99,6 +100,19 @@ def test_a_validation_part_may_be_learned_once_all_is_chosen(small):
     metrics = read_json(run / "metrics.json")
     assert metrics["validation"] is None
     assert [epoch["validation"] for epoch in metrics["epochs"]] == [None, None]
+
+
+@pytest.mark.parametrize("learned", ["false", "true"])
+def test_a_log_gets_lines_of_finished_epochs(small, capsys, monkeypatch, learned):
+    name, data = small
+    text = Path(name).read_text() + f"with_validation = {learned}\n"
+    Path("last.toml").write_text(text)
+    monkeypatch.setattr(trainer, "LINE_SECONDS", -1.0)  # as if the first came late
+    train("last.toml", data=data)
+    lines = [n for n in capsys.readouterr().err.splitlines() if "epoch" in n]
+    validated = r", validation \d+\.\d\d %" if learned == "false" else ""
+    assert len(lines) == 1
+    assert re.fullmatch(rf"epoch 1 of 2: loss \d+\.\d{{4}}{validated}", lines[0])
 
 
 def test_a_damaged_run_is_made_again(small):
