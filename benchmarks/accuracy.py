@@ -77,7 +77,7 @@ def train_row(row: Row, data: dict[str, str], note: str) -> list[Record]:
         records.append(
             Record(
                 test=test_accuracy(found.model, recipe, found.dataset),
-                validation=validation and 100 * validation,
+                validation=None if validation is None else 100 * validation,
                 seed=seed,
                 recipe_sha256=recipe_hash(recipe),
                 commit=begun,

@@ -90,7 +90,7 @@ def measure(case: Case) -> dict[str, Any]:
     """Build one bitstream; return a row of the table."""
     with tempfile.TemporaryDirectory() as name:
         network = SHIPPED / case.network / "network.onnx"
-        if case.width:
+        if case.width is not None:
             source = Path(name) / "source"
             network = write_untrained(source, case.network, IMAGE, width=case.width)
         folder = compile_network(

@@ -27,7 +27,7 @@ from hwgq.compile.finn_nodes import (
     geometry,
 )
 from hwgq.compile.graph import BIPOLAR, ElementType, IntArray
-from hwgq.compile.network import BoolArray, Network, Section, Shape
+from hwgq.compile.network import BoolArray, Dot, Network, Section, Shape
 from hwgq.compile.onnx_file import QONNX_DOMAIN
 from hwgq.compile.passes.exact_thresholds import accumulator_bounds
 from hwgq.compile.streams import channels_first
@@ -208,9 +208,16 @@ def _written_meaning(section: Section, kind: ElementType) -> tuple[int, int]:
         return kind.step, kind.offset
     if dot is None:
         return 1, 0
-    # Lowering takes a convolution of one channel to one for depthwise.
+    return (1 if lowered_apart(dot) else kind.step), kind.offset
+
+
+def lowered_apart(dot: Dot) -> bool:
+    """Say whether FINN lowers a product to a depthwise one.
+
+    It takes a convolution of one channel to one for that, too.
+    """
     alone = dot.window is not None and dot.weights.shape == (1, dot.window.taps)
-    return (1 if dot.depthwise or alone else kind.step), kind.offset
+    return dot.depthwise or alone
 
 
 def _affine(section: Section) -> tuple[FloatArray, FloatArray, FloatConstant]:

@@ -81,22 +81,23 @@ def choose_lanes(graph: Graph, fabric: Fabric, target: Target) -> dict[str, Lane
             Cost(*map(max, zip(*costs, strict=True)))
             for costs in ([(o.luts, o.blocks) for o in listed] for listed in options)
         )
-    search = _Search(units, options, limit, fabric, _slowest(graph, units))
+    search = _Search(units, options, limit, fabric, _slowest(graph))
     plan = search.fastest() if target.fps is None else search.reaching(target)
     layers = [layer.name for unit in units for layer in unit]
     lanes = [lanes for option in plan.options for lanes in option.lanes]
     return dict(zip(layers, lanes, strict=True))
 
 
-def _slowest(graph: Graph, units: Sequence[Unit]) -> int:
-    """Count the cycles that a matrix layer can take at most, if nothing is pinned."""
-    cycles = [
-        layer_cycles(graph, with_lanes(unit[-1], choice[-1]))
-        for unit in units
-        if isinstance(unit[-1], Mvau | Vvau)
-        for choice in allowed(unit, {})
-    ]
-    return max(cycles, default=0)
+def _slowest(graph: Graph) -> int:
+    """Count the cycles of the slowest matrix layer, with one lane."""
+    return max(
+        (
+            layer_cycles(graph, with_lanes(layer, Lanes(1, 1)))
+            for layer in graph.layers
+            if isinstance(layer, Mvau | Vvau)
+        ),
+        default=0,
+    )
 
 
 def _options(
@@ -140,7 +141,7 @@ class _Search:
     fabric
         The device.
     slowest
-        Cycles of the slowest matrix layer if nothing is pinned.
+        Cycles of the slowest matrix layer, with one lane.
     """
 
     def __init__(

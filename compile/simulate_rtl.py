@@ -84,7 +84,6 @@ def simulate_rtl(
     """
     result = graph.streams[graph.output]
     numbers = core_map(graph) if taps else {}
-    beats = {f"s{n}": len(codes) * graph.streams[k].beats for k, n in numbers.items()}
     simulator = core_simulator(
         graph, rtl, taps=taps, trace=trace is not None, optimize=optimize
     )
@@ -92,13 +91,15 @@ def simulate_rtl(
         pack(codes, graph.streams[graph.input]),
         outputs=len(codes) * result.beats,
         cwd=rtl,
-        tapped=beats,
+        tapped={
+            f"s{number}": len(codes) * graph.streams[name].beats
+            for name, number in numbers.items()
+        },
         stalls=stalls,
         trace=trace,
     )
     tapped = {
-        # Rows of padding alone run ahead: they may make a frame that did not come yet.
-        name: unpack(run.taps[f"s{number}"][: beats[f"s{number}"]], graph.streams[name])
+        name: unpack(run.taps[f"s{number}"], graph.streams[name])
         for name, number in numbers.items()
     }
     return Simulation(

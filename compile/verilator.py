@@ -6,11 +6,10 @@ images when a run starts, so that another training needs no other simulator. The
 over the cycles is compiled, too: Python only hands over beats and takes them back.
 """
 
-import dataclasses
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Self
@@ -137,11 +136,13 @@ class Simulator:
         missing = any(len(run.taps[name]) < beats for name, beats in tapped.items())
         if len(run.outputs) < outputs or missing:
             raise self._deadlock(run, len(beats), outputs)
-        # While taps are waited for, more may have come.
-        return dataclasses.replace(
+        # While one stream is waited for, others may bring more: rows of padding alone
+        # run ahead, and may make a frame that did not come yet.
+        return replace(
             run,
             outputs=run.outputs[:outputs],
             output_cycles=run.output_cycles[:outputs],
+            taps={name: found[: tapped.get(name)] for name, found in run.taps.items()},
         )
 
     def _job(

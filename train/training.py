@@ -98,7 +98,7 @@ def train(
         write_json(run / "run.json", origin)
         write_bytes(run / "weights.safetensors", packed(result.model))
         write_bytes(run / "curves.png", draw_curves(chosen.name, result.epochs))
-        _assess(run, chosen, result, dataset, spent)
+        _assess(run, result, dataset, spent)
         finish(run)
 
     if is_worker():  # Lightning began this process; the first one writes
@@ -158,11 +158,7 @@ def checked_seed(seed: int) -> int:
 
 
 def _assess(
-    run: Path,
-    recipe: Recipe,
-    result: Fit,
-    dataset: Dataset,
-    spent: tuple[float, float],
+    run: Path, result: Fit, dataset: Dataset, spent: tuple[float, float]
 ) -> None:
     """Write metrics and confusion; here the test part is first read."""
     found = [predict(result.model, part) for part in dataset.parts]
@@ -172,7 +168,7 @@ def _assess(
     ]
     picture = draw_confusion(dataset.test.labels, found[-1], dataset.classes)
     write_bytes(run / "confusion.png", picture)
-    if recipe.schedule.with_validation:  # learned, it says nothing
+    if result.epochs[-1].validation is None:  # it was learned, and says nothing
         shares[1] = None
     metrics = {
         **dict(zip(("train", "validation", "test"), shares, strict=True)),

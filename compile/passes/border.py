@@ -15,7 +15,7 @@ import numpy.typing as npt
 from onnx import NodeProto
 from qonnx.core.modelwrapper import ModelWrapper
 
-from hwgq.compile.finn_graph import weight_name
+from hwgq.compile.finn_graph import lowered_apart, weight_name
 from hwgq.compile.finn_layers import REMEDY, finn_layers
 from hwgq.compile.graph import (
     ElementType,
@@ -207,10 +207,8 @@ def _check_weights(
     found = np.asarray(model.get_initializer(name))
     assert section.dot is not None
     ours = section.dot.weights
-    # A depthwise layer's weights are (channels, 1, rows, columns); FINN also takes a
-    # convolution of one channel to one for depthwise.
-    apart = section.dot.depthwise or len(ours) == 1
-    theirs = found.reshape(ours.shape) if apart else found.T
+    # A depthwise layer's weights are (channels, 1, rows, columns).
+    theirs = found.reshape(ours.shape) if lowered_apart(section.dot) else found.T
     same, turned = (theirs == ours).all(axis=1), (theirs == -ours).all(axis=1)
     if not np.all(same | turned):
         row = int(np.flatnonzero(~(same | turned))[0])

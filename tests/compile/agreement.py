@@ -66,15 +66,15 @@ def compiled(model: ModelProto, kind=None, scale=None) -> State:
 
 def agree(model: ModelProto, frames=None, **options) -> Agreement:
     """Hold the rungs of a network equal; raise AssertionError where they are not."""
-    return agree_on(compiled(model, **options), model, frames)
+    state = compiled(model, **options)
+    drawn = inputs(state.network, 6) if frames is None else frames
+    return agree_on(state, model, drawn, evaluate(state.network, drawn))
 
 
-def agree_on(state: State, model: ModelProto, frames=None) -> Agreement:
+def agree_on(state: State, model: ModelProto, frames, evaluation) -> Agreement:
     """Hold the rungs of what a network was compiled to equal, as `agree` does."""
     network = state.network
-    drawn = inputs(network, 6) if frames is None else frames
-    evaluation = evaluate(network, drawn)
-    values, ties, bound = against_literal(model, network, evaluation, drawn)
+    values, ties, bound = against_literal(model, network, evaluation, frames)
     absorbed = absorb_offsets(state.graph)
     for graph in (state.graph, absorbed):
         found = emulate(graph, network.input_type.codes(evaluation.integers))
@@ -84,7 +84,7 @@ def agree_on(state: State, model: ModelProto, frames=None) -> Agreement:
         values=values,
         ties=ties,
         bound=bound,
-        excused=against_executors(state, drawn[:EXECUTED]),
+        excused=against_executors(state, frames[:EXECUTED]),
         sides=at_boundaries(absorbed, network),
     )
 

@@ -111,9 +111,9 @@ def check(plan, *, rtl):
     """
     model, frames = build(plan), draw_frames(plan, FRAMES)
     state = compiled(model)
-    found = agree_on(state, model, frames)
-    graph = finished(folded(absorb_offsets(state.graph), plan.folding))
     evaluation = evaluate(state.network, frames)
+    found = agree_on(state, model, frames, evaluation)
+    graph = finished(folded(absorb_offsets(state.graph), plan.folding))
     codes = state.network.input_type.codes(evaluation.integers)
     emulated = emulate(graph, codes)
     for name, wanted in evaluation.codes.items():
@@ -152,7 +152,7 @@ def run_batch(number, cases, simulated=0):
         rtl = (done + 1) * simulated // cases > done * simulated // cases
         try:
             found = check(plan, rtl=rtl)
-        except Exception as error:
+        except Exception as error:  # whatever a network raises is its failure
             failed[plan] = f"{type(error).__name__}: {error}".strip()[:600]
             raise
         if not failed:
@@ -162,6 +162,8 @@ def run_batch(number, cases, simulated=0):
     try:
         hold()
     except Exception:
+        # Hypothesis raises what a network raised, or that it is flaky. Either is a
+        # failure to record; only a fault of the strategy itself is none.
         if not failed:
             raise
         smallest = min(failed, key=lambda plan: len(repr(plan)))
