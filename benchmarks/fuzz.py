@@ -57,12 +57,12 @@ def _keep_in(cache: str) -> None:
     os.environ["HWGQ_CACHE_DIR"] = cache
 
 
-def summary(tally: Tally, seed: int, seconds: float) -> dict[str, Any]:
+def summary(tally: Tally, command: str, seconds: float) -> dict[str, Any]:
     """Write down what was run, where, and what came of it."""
     return {
+        "command": command,
         "commit": commit(),
         "machine": machine(),
-        "seed": seed,
         "seconds": round(seconds),
         **asdict(tally),
         "bins": {name: tally.bins[name] for name in sorted(_names(tally))},
@@ -80,12 +80,10 @@ def report(found: dict[str, Any]) -> str:
     """Write a summary in Markdown."""
     failures, bins = found["failures"], found["bins"]
     empty = [name for name, count in bins.items() if not count]
-    share = round(BATCH * found["simulated"] / max(1, found["cases"]))
-    rungs = f"--through rtl --simulated {share}" if share else "--through emulate"
     lines = [
         "# Random networks",
         "",
-        f"    {COMMAND} --cases {found['cases']} --seed {found['seed']} {rungs}",
+        f"    {found['command']}",
         "",
         f"{found['cases']} networks, {len(failures)} failures, on {found['machine']}, "
         f"commit {found['commit']}, {found['seconds']} s.",
@@ -141,7 +139,10 @@ def main(  # noqa: PLR0917 - Typer makes options of arguments
         total.add(tally)
         for failure in tally.failures:
             tell(f"{failure.error}\n    {failure.plan}")
-    found = summary(total, seed, time.monotonic() - begin)
+    command = f"{COMMAND} --cases {cases} --seed {seed} --through {through}"
+    if share:
+        command += f" --simulated {share}"
+    found = summary(total, command, time.monotonic() - begin)
     text = report(found)
     print(text)
     if write:
