@@ -24,7 +24,7 @@ from typing import Annotated, Any
 
 import typer
 
-from benchmarks.provenance import commit, machine
+from benchmarks.provenance import commit, machine, versions
 from hwgq.compile.verify import THROUGH
 from hwgq.errors import OptionError
 from hwgq.progress import tell, track
@@ -34,7 +34,7 @@ from tests.random_networks.hardware import ALL_BINS
 
 RESULTS = Path(__file__).parent / "results"
 BATCH = 25
-"""Networks of a batch, which has a seed of its own and ends with its first failure."""
+"""Networks of a batch, which has a seed of its own."""
 SEEDS = 1_000_000
 """Batches that a seed has before those of the next begin."""
 COMMAND = "python -m benchmarks.fuzz"
@@ -63,6 +63,7 @@ def summary(tally: Tally, command: str, seconds: float) -> dict[str, Any]:
         "command": command,
         "commit": commit(),
         "machine": machine(),
+        "tools": versions("verilator", "g++"),
         "seconds": round(seconds),
         **asdict(tally),
         "bins": {name: tally.bins[name] for name in sorted(_names(tally))},
@@ -86,7 +87,7 @@ def report(found: dict[str, Any]) -> str:
         f"    {found['command']}",
         "",
         f"{found['cases']} networks, {len(failures)} failures, on {found['machine']}, "
-        f"commit {found['commit']}, {found['seconds']} s.",
+        f"{found['tools']}, commit {found['commit']}, {found['seconds']} s.",
         f"{found['values']} codes are equal from the file, evaluated node by node in "
         "float64, to emulation,",
         f"but for {found['ties']} no farther than {found['bound']:.1e} from a "

@@ -72,11 +72,14 @@ class FinnStep:
         return model
 
 
-class _WidenSigns(Transformation):  # type: ignore[misc]  # qonnx has no types
-    """Call 1-bit weights INT2.
+class _MinimizeWeights(Transformation):  # type: ignore[misc]  # qonnx has no types
+    """Give products weights of as few bits as they take, but at least INT2.
 
     FINN's Python takes the product of two bipolar tensors for a popcount, but compares
-    it with thresholds on the dot product. The IR takes the recorded weights anyway.
+    it with thresholds on the dot product; it also calls weights of -1 and 0 bipolar.
+    Its `MinimizeWeightBitWidth` takes thresholds of -1 and 0 for that, too, and stops;
+    `RoundAndClipThresholds` has given those their bits. The IR takes the recorded
+    weights anyway.
     """
 
     def apply(self, model: ModelWrapper) -> tuple[ModelWrapper, bool]:
@@ -84,6 +87,7 @@ class _WidenSigns(Transformation):  # type: ignore[misc]  # qonnx has no types
         for node in model.graph.node:
             if node.op_type in {"MVAU", "VVAU"}:
                 layer = getCustomOp(node)
+                layer.minimize_weight_bit_width(model)
                 if layer.get_nodeattr("weightDataType") == "BIPOLAR":
                     layer.set_nodeattr("weightDataType", "INT2")
                     model.set_tensor_datatype(node.input[1], DataType["INT2"])
@@ -180,17 +184,12 @@ def _to_hardware() -> Iterable[Any]:
 
 
 def _minimize() -> Iterable[Any]:
-    from finn.transformation.fpgadataflow import (
-        minimize_accumulator_width,
-        minimize_weight_bit_width,
-    )
+    from finn.transformation.fpgadataflow import minimize_accumulator_width
     from finn.transformation.streamline.round_thresholds import RoundAndClipThresholds
 
     return (
-        # The next step takes no threshold below an unsigned input's range.
         RoundAndClipThresholds(),
-        minimize_weight_bit_width.MinimizeWeightBitWidth(),
-        _WidenSigns(),
+        _MinimizeWeights(),
         minimize_accumulator_width.MinimizeAccumulatorWidth(),
         InferDataTypes(),
         RoundAndClipThresholds(),

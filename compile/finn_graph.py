@@ -95,6 +95,9 @@ class _Writer(Nodes):
     def section(self, section: Section, number: int) -> None:
         """Write a section's nodes."""
         if self.images and section.dot is not None and len(section.shape) == 1:
+            if number == 0:
+                # FINN puts a transposition into the weights only behind a layer.
+                self.turn("last", CHANNELS_LAST)
             self.add("Flatten", f"flat.{number}", axis=1)
             self.images = False
         if section.quantizer is not None:
@@ -150,7 +153,7 @@ class _Writer(Nodes):
         weights = np.where(turned[:, np.newaxis], -dot.weights, dot.weights)
         key = weight_name(number)
         if dot.window is None:
-            order = _network_order(section.shape_in)
+            order = _network_order(section.shape_in) if number else slice(None)
             self.constants[key] = weights[:, order].T.astype(np.float32)
             self.add("MatMul", f"dot.{number}", key)
             return
@@ -246,7 +249,8 @@ def _affine(section: Section) -> tuple[FloatArray, FloatArray, FloatConstant]:
     if section.minimum is None:
         return factor, offset, thresholds
     # The inverse of a code is how many thresholds are *not* reached.
-    inverse = np.nextafter(-thresholds[:, ::-1], np.float32(np.inf))
+    with np.errstate(over="ignore"):  # what all values reach, none does
+        inverse = np.nextafter(-thresholds[:, ::-1], np.float32(np.inf))
     falls = section.minimum
     return (
         factor,

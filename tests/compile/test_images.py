@@ -39,6 +39,12 @@ def test_a_linear_layer_may_read_the_image():
     assert agree(chain.linear(3, 6).model()).ties == 0
 
 
+def test_a_linear_layer_may_read_the_image_behind_a_pooling_of_single_pixels():
+    chain = images(kind="UINT1").pool(1).quant(1, scale=1.0)
+    chain.node("Flatten").linear(6, 147).norm(6).quant(2)
+    assert agree(chain.linear(3, 6).model()).ties == 0
+
+
 def test_a_mean_of_each_channel_can_be_subtracted():
     mean = np.reshape([0.1, 0.2, 0.4], (3, 1, 1))
     chain = images(kind="UINT8").node("Div", np.float32(255)).node("Sub", mean)
@@ -53,6 +59,12 @@ def test_thresholds_of_channels_are_exact(layout, channels):
     rows = np.sort(chain.rng.normal(size=(channels, 3)), axis=1)
     chain.node("MultiThreshold", rows, out_dtype="UINT2", data_layout=layout)
     assert agree(ended(chain, 4)).ties == 0
+
+
+def test_integer_thresholds_may_be_minus_1_and_0_alone():
+    chain = images(kind="INT2")
+    chain.node("MultiThreshold", np.float32([[-1], [0], [0]]), out_dtype="UINT1")
+    assert agree(ended(chain.conv(4, 3, 3).norm(4).quant(2), 4)).ties == 0
 
 
 def test_a_gamma_of_zero_leaves_a_channel_constant_on_a_threshold():

@@ -4,7 +4,7 @@
 from hwgq import boards
 from hwgq.compile.cost import Fabric
 from hwgq.compile.folding import Target
-from hwgq.compile.graph import Graph
+from hwgq.compile.graph import Graph, SlidingWindow
 from hwgq.compile.lanes import allowed, units_of, with_lanes
 from hwgq.compile.passes import fold
 from hwgq.compile.schedule import layer_cycles
@@ -26,10 +26,28 @@ def folded(graph: Graph, folding: Folding) -> Graph:
     chosen = {}
     for i, unit in enumerate(units_of(graph)):
         options = _affordable(graph, unit)
-        pick = folding.picks[i % len(folding.picks)]
-        lanes = options[pick * len(options) // 100]
+        lanes = _picked(options, unit, folding.picks[i % len(folding.picks)])
         chosen |= {layer.name: n for layer, n in zip(unit, lanes, strict=True)}
     return fold.with_lanes(graph, chosen)
+
+
+def _picked(options, unit, pick):
+    """Choose lanes: as often below the channels of a window as all of them, or more."""
+    kinds = [[], [], []]
+    for lanes in options:
+        kinds[_kind(unit, lanes)].append(lanes)
+    kinds = [kind for kind in kinds if kind]
+    place = pick * len(kinds)
+    kind = kinds[place // 100]
+    return kind[place % 100 * len(kind) // 100]
+
+
+def _kind(unit, lanes):
+    window = unit[0]
+    if not isinstance(window, SlidingWindow):
+        return 0
+    elements = lanes[0].simd if window.grouped else lanes[1].simd
+    return (elements >= window.channels) + (elements > window.channels)
 
 
 def _affordable(graph, unit):

@@ -175,8 +175,8 @@ class Folding:
     Parameters
     ----------
     picks
-        Which of its possible lanes each unit of layers has, in hundredths of their list
-        from the fewest to the most; the units go through them again and again. Those
+        Which of its possible lanes each unit of layers has, in hundredths of their
+        list, which `folding` orders; the units go through them again and again. Those
         that the compiler chooses, where there are none.
     seed
         Of the pauses at both ends.

@@ -26,6 +26,13 @@ SIGNED = [f"INT{bits}" for bits in range(2, 9)]
 KINDS = [*UNSIGNED, "UINT8", *SIGNED, "BIPOLAR", "TERNARY", "FLOAT32"]
 FUNCTIONS = ["Relu", "Relu", "LeakyRelu", "Tanh", "Sigmoid", "HardSigmoid"]
 SHARES = [40, 0, 10, 80]
+REACHES = ["stride 1", "within", "beyond"]
+"""Of the stride, in the kernel or beyond it."""
+ENDS = st.tuples(st.integers(0, 2), st.integers(0, 2))
+PADS = ENDS.map(lambda sides: [(side, side) for side in sides]) | st.lists(
+    ENDS, min_size=2, max_size=2
+)
+"""Even ones and uneven ones: pixels before and behind rows, and columns."""
 GAMMAS = ["positive", "mixed", "mixed", "negative", "zeros"]
 
 
@@ -209,14 +216,10 @@ def _quantizer(drawing):
 def _place(drawing, *, pooling=False, padded=True):
     """Draw where a window lies on the images that there are."""
     size = drawing.shape[1:]
-    pads = [(0, 0), (0, 0)]
-    if padded and drawing.percent(65):
-        ends = st.tuples(st.integers(0, 2), st.integers(0, 2))
-        even = ends.map(lambda both: [(both[0], both[0]), (both[1], both[1])])
-        pads = drawing.draw(even | st.lists(ends, min_size=2, max_size=2))
-    alike = drawing.one_of(1, 2, 3, 0)  # the stride of both axes; 0 draws two
+    pads = drawing.draw(PADS) if padded else [(0, 0), (0, 0)]
+    alike = drawing.one_of(*REACHES, None)  # both axes; None draws two
     axes = [
-        _axis(drawing, pixels + sum(ends), alike)
+        _axis(drawing, pixels + sum(ends), alike or drawing.one_of(*REACHES))
         for pixels, ends in zip(size, pads, strict=True)
     ]
     kernel, strides, dilations = zip(*axes, strict=True)
@@ -243,10 +246,16 @@ def _place(drawing, *, pooling=False, padded=True):
     return place if near and place.reaches(size) else unpadded
 
 
-def _axis(drawing, room, stride):
+def _axis(drawing, room, reach):
     """Draw kernel, stride and dilation along a side of so many padded pixels."""
-    stride = stride or drawing.one_of(1, 1, 1, 2, 2, 3)
-    least = min(stride, room) if drawing.percent(60) else 1
-    kernel = drawing.number(least, min(4, room))
+    longest = min(4, room)
+    if reach == "stride 1":
+        stride, kernel = 1, drawing.number(1, longest)
+    elif reach == "within":
+        stride = min(room, drawing.one_of(2, 2, 3))
+        kernel = drawing.number(stride, longest)
+    else:
+        stride = drawing.one_of(2, 3)
+        kernel = drawing.number(1, min(stride - 1, room))
     dilation = 2 if 2 * kernel - 1 <= room and drawing.percent(20) else 1
     return kernel, stride, dilation
