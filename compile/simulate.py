@@ -111,6 +111,7 @@ def _rtl(
         stalls=None if seed is None else Stalls(seed),
         taps=False,
         trace=trace,
+        counted=True,
     )
     if trace is not None and not trace.is_file():
         raise StorageError(trace, "cannot be written", "Name a file in a folder")

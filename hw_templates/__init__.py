@@ -6,9 +6,11 @@ order of its bits, its parameters.
 """
 
 import importlib.resources
+from collections.abc import Iterable
 from pathlib import Path
 
 _RTL = Path(str(importlib.resources.files(__name__) / "rtl"))
+_COUNTED = _RTL.with_name("sim") / "hwgq_dot_products.sv"
 
 
 def sources() -> tuple[Path, ...]:
@@ -28,3 +30,11 @@ def source(name: str) -> Path:
         if path.stem == name:
             return path
     raise KeyError(f"{name} is none of {[path.stem for path in sources()]}")
+
+
+def counted(files: Iterable[Path]) -> list[Path]:
+    """Exchange the adders of dot products, among files, for what simulates faster.
+
+    Bits are counted a word at a time; every cycle and every sum is the same.
+    """
+    return [_COUNTED if path.name == _COUNTED.name else path for path in files]

@@ -8,13 +8,18 @@ from pathlib import Path
 import pytest
 
 from hwgq import tools
-from hwgq.hw_templates import source, sources
+from hwgq.hw_templates import counted, source, sources
 
 # A parameter without a default has to be given; only names of files are such.
 FILE_PARAMETER = re.compile(r"parameter (\w*FILE)\s*,")
 
 
-@pytest.mark.parametrize("path", sources(), ids=lambda path: path.stem)
+FASTER = [path for path in counted(sources()) if path not in sources()]
+
+
+@pytest.mark.parametrize(
+    "path", [*sources(), *FASTER], ids=lambda path: f"{path.parent.stem}-{path.stem}"
+)
 def test_verilator_has_nothing_to_say(path: Path, tmp_path: Path) -> None:
     # The launcher beside it needs Perl's documentation modules.
     program = tools.find("verilator").with_name("verilator_bin")
