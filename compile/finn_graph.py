@@ -119,7 +119,7 @@ class _Writer(Nodes):
             # looks at each weight in Python to do so: a minute for a million of them.
             turned = factor < 0
             if section.minimum is not None:
-                turned &= ~section.minimum
+                turned ^= section.minimum  # the inverse of a code falls where it rises
             self._dot(section, number, turned)
         quantizer = section.quantizer
         assert quantizer is not None

@@ -18,6 +18,7 @@ from onnx.numpy_helper import from_array, to_array
 from hwgq.compile.evaluate import Float64, FloatArray
 from hwgq.compile.graph import IntArray
 from hwgq.compile.network import Network, Section
+from hwgq.compile.onnx_file import AFFINE
 from hwgq.compile.reference import Evaluation
 from hwgq.errors import MismatchError
 
@@ -29,6 +30,7 @@ UNIT = 2.0**-24
 _ROUNDINGS_A_NODE = 6
 # What a float32 library's sigmoid or tanh may be off by, in roundings of its result.
 _ROUNDINGS_OF_A_FUNCTION = 16
+_SATURATING = {"Erf", "HardSigmoid", "Sigmoid", "Softsign", "Tanh"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,17 +113,58 @@ def excusable(section: Section, accumulators: IntArray) -> tuple[IntArray, IntAr
     assert section.quantizer is not None
     real = section.affine(accumulators)
     bound = error_bound(section, accumulators)
-    ends = section.behind(real - bound), section.behind(real + bound)
-    slack = np.zeros(())
+    ends = real - bound, real + bound
     if section.tail is not None:
-        nodes = len(section.tail.model.graph.node)
-        slack = _ROUNDINGS_OF_A_FUNCTION * nodes * UNIT * np.maximum(*map(np.abs, ends))
-    pixels = (np.minimum(*ends) - slack, np.maximum(*ends) + slack)
+        shape = -1, section.channels
+        pixels = behind(section.tail, ends[0].reshape(shape), ends[1].reshape(shape))
+        ends = pixels[0].reshape(real.shape), pixels[1].reshape(real.shape)
     low, high = (
         section.quantizer.codes(end.reshape(-1, section.channels)).reshape(end.shape)
-        for end in pixels
+        for end in ends
     )
     return np.minimum(low, high), np.maximum(low, high)
+
+
+def behind(
+    tail: Float64, low: FloatArray, high: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Carry intervals through a chain, each node adding its own float32 error to them.
+
+    Parameters
+    ----------
+    tail
+        A chain of nodes, each of which only rises or only falls, channel by channel.
+    low, high
+        The ends of the intervals, shape (pixels, channels).
+    """
+    for node in single_nodes(tail):
+        largest = np.maximum(np.abs(low), np.abs(high))
+        ends = node.run(low), node.run(high)
+        low, high = np.minimum(*ends), np.maximum(*ends)
+        operator = node.model.graph.node[0].op_type
+        if operator in AFFINE:
+            error = (_ROUNDINGS_A_NODE + 1) * UNIT * magnitude_chain(node).run(largest)
+        else:
+            size = np.maximum(np.abs(low), np.abs(high))
+            # Libraries compute those that saturate by polynomials as precise as that.
+            size = np.maximum(size, 1.0) if operator in _SATURATING else size
+            error = _ROUNDINGS_OF_A_FUNCTION * UNIT * size
+        low, high = low - error, high + error
+    return low, high
+
+
+def single_nodes(chain: Float64) -> Iterator[Float64]:
+    """Split a chain into evaluators of one node each."""
+    source = chain.model.graph.input[0].name
+    for node in chain.model.graph.node:
+        model = ModelProto()
+        model.CopyFrom(chain.model)
+        graph = model.graph
+        del graph.node[:]
+        graph.node.append(node)
+        graph.input[0].name, graph.output[0].name = source, node.output[0]
+        yield Float64(model)
+        source = node.output[0]
 
 
 def error_bound(section: Section, accumulators: IntArray) -> FloatArray:

@@ -223,7 +223,7 @@ def literal_tensors(model: ModelProto, frames) -> dict[str, np.ndarray]:
     first = whole.graph.input[0].type.tensor_type.shape.dim[0]
     batch = len(frames) if first.dim_param else max(1, first.dim_value)
     groups = np.split(np.asarray(frames, np.float64), len(frames) // batch)
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):  # sigmoids compute both halves
         found = [evaluator.run(None, {name: g}, intermediate=True) for g in groups]
     static = static_names(whole)
     return {

@@ -85,6 +85,12 @@ def test_functions_may_stand_around_a_pooling():
     assert agree(ended(chain, 4)).ties == 0
 
 
+def test_a_chain_may_fall_before_a_pooling_and_behind_it():
+    chain = images().conv(4, 3, 3).node("Mul", np.float32(-0.5)).pool(2)
+    chain.norm(4, gamma=[-1, 2, -0.5, 1]).quant(3, signed=1)
+    assert agree(ended(chain, 4)).ties == 0
+
+
 def test_an_image_may_be_quantized_first():
     chain = Chain(3, 7, 7, batch="frames").quant(4, signed=1, scale=0.25)
     chain.conv(4, 3, 3, pads=[1, 1, 1, 1]).norm(4).quant(2)

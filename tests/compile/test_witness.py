@@ -68,3 +68,16 @@ def test_float32_stays_within_the_bound():
     rounded = np.float32(exact).astype(np.float64)
     assert len(chain) > 0
     assert np.all(np.abs(rounded - exact) <= error_bound(section, sums))
+
+
+def test_what_a_normalization_cancels_behind_a_function_is_excused():
+    chain = Chain(1, batch="frames").annotate("INT7").linear(1, 1).node("Sigmoid")
+    # The value of sigmoid(9 / 4), or of its float32: the difference tells them apart.
+    mean = 1 / (1 + np.exp(np.float32(-9 / 4)))
+    chain.norm(1, gamma=[1], beta=[0], mean=[mean], var=[1e-4])
+    network = recorded(chain.node("BipolarQuant", np.float32(1)).linear(1, 1).model())
+    evaluation = evaluate(network, np.arange(-64, 64).reshape(-1, 1))
+    section = network.sections[0]
+    accumulators = evaluation.accumulators[section.name]
+    low, high = excusable(section, accumulators)
+    np.testing.assert_array_equal(low != high, accumulators == 9)
