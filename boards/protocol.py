@@ -36,6 +36,8 @@ _CRC = struct.Struct("<I")
 #: Bytes of a request and of an answer that are not beats.
 REQUEST_OVERHEAD = 3 + _CRC.size
 ANSWER_OVERHEAD = _HEAD.size + _CRC.size
+#: Bytes of what the board says about itself.
+INFO_BYTES = _INFO.size
 
 
 class Kind(IntEnum):
@@ -171,7 +173,7 @@ class Decoder:
     def __init__(self, result_bytes: int = 0) -> None:
         self._buffer = bytearray()
         self._bodies: Mapping[int, int] = {
-            Kind.INFO: _INFO.size,
+            Kind.INFO: INFO_BYTES,
             Kind.INFER: result_bytes,
         }
 

@@ -8,7 +8,9 @@ from typing import Protocol
 import numpy as np
 
 from hwgq.boards.protocol import (
-    TIMEOUT_BITS,
+    ANSWER_OVERHEAD,
+    INFO_BYTES,
+    REQUEST_OVERHEAD,
     Answer,
     Beats,
     Decoder,
@@ -18,6 +20,9 @@ from hwgq.boards.protocol import (
     encode_request,
 )
 from hwgq.errors import TransportError
+
+#: Seconds without a byte after which nothing more is on its way.
+_QUIET = 0.05
 
 
 class Transport(Protocol):
@@ -52,6 +57,30 @@ class Result:
     cycles: int
 
 
+@dataclass(slots=True)
+class Faults:
+    """What went wrong on the wire, and was put right.
+
+    Parameters
+    ----------
+    damaged
+        Requests that did not come to the board as they were sent.
+    unanswered
+        Requests whose answer did not come whole in time.
+    stale
+        Answers to earlier requests, which were discarded.
+    """
+
+    damaged: int = 0
+    unanswered: int = 0
+    stale: int = 0
+
+    @property
+    def resent(self) -> int:
+        """Requests that were sent again, or given up."""
+        return self.damaged + self.unanswered
+
+
 class Device:
     """A board that runs a build.
 
@@ -59,14 +88,17 @@ class Device:
     ----------
     transport
         The way to it.
-    build_id
-        The build that it should run.
-    baud
-        Bits per second of the wire: how long the board waits inside a request.
+    build
+        What the board should say about itself.
     timeout
         Seconds to wait for an answer.
     retries
         How often a request is sent again when its answer does not come whole.
+
+    Attributes
+    ----------
+    faults
+        What went wrong so far.
 
     Raises
     ------
@@ -77,22 +109,19 @@ class Device:
     def __init__(
         self,
         transport: Transport,
-        build_id: str,
+        build: Info,
         *,
-        baud: int = 1_000_000,
         timeout: float = 1.0,
         retries: int = 3,
     ) -> None:
         self._transport = transport
         self._timeout = timeout
         self._attempts = retries + 1
-        # After so long a silence the board has forgotten what it got of a request.
-        self._silence = 1.5 * TIMEOUT_BITS / baud
         self._sequence = 0
-        self._result_bytes = 0
+        self._build = build
+        self.faults = Faults()
         self.info = Info.from_bytes(self._exchange(Kind.INFO).body)
-        check_info(self.info, build_id)
-        self._result_bytes = self.info.out_bytes
+        check_info(self.info, build.build_id)
 
     def infer(self, beats: Beats) -> Result:
         """Send one frame through the core.
@@ -117,12 +146,12 @@ class Device:
 
     def _exchange(self, command: Kind, payload: bytes = b"") -> Answer:
         """Send a request, again if need be, until its answer comes whole."""
-        self._sequence = (self._sequence + 1) % 256
-        request = encode_request(command, self._sequence, payload)
         for attempt in range(self._attempts):
             if attempt:
-                self._wait_for_silence()
-            self._transport.write(request)
+                self._flush()
+            # A new number each time: what comes late is known by its old one.
+            self._sequence = (self._sequence + 1) % 256
+            self._transport.write(encode_request(command, self._sequence, payload))
             answer = self._answer(command)
             if answer is not None:
                 return answer
@@ -134,22 +163,32 @@ class Device:
 
     def _answer(self, command: Kind) -> Answer | None:
         """Wait for this request's answer; None if it is to be sent again."""
-        decoder = Decoder(self._result_bytes)
+        decoder = Decoder(self._build.out_bytes)
         deadline = time.monotonic() + self._timeout
         while (left := deadline - time.monotonic()) > 0:
             for answer in decoder.feed(self._transport.read(4096, left)):
-                if answer.kind is Kind.BAD_CRC:
-                    return None  # of whichever request: its number may be damaged, too
                 if answer.sequence != self._sequence:
-                    continue  # late, of an earlier attempt
-                if answer.kind is command:
+                    self.faults.stale += 1
+                elif answer.kind is Kind.BAD_CRC:
+                    self.faults.damaged += 1
+                    return None
+                elif answer.kind is command:
                     return answer
-                problem = f"does not know the command {command.name}"
-                raise TransportError("board", problem, "Build and program it again")
+                else:
+                    problem = f"does not know the command {command.name}"
+                    raise TransportError("board", problem, "Build and program it again")
+        self.faults.unanswered += 1
         return None
 
-    def _wait_for_silence(self) -> None:
-        """Let what is still on its way go by, for a bounded time."""
+    def _flush(self) -> None:
+        """Make the board forget what it got of a request, and pass by what it says.
+
+        Zeros end any request that it still waits for, and last longer than its answer;
+        without one they mean nothing.
+        """
+        request = REQUEST_OVERHEAD + self._build.in_bytes
+        answer = ANSWER_OVERHEAD + max(self._build.out_bytes, INFO_BYTES)
+        self._transport.write(bytes(request + answer))
         deadline = time.monotonic() + self._timeout
-        while self._transport.read(4096, self._silence) and time.monotonic() < deadline:
+        while self._transport.read(4096, _QUIET) and time.monotonic() < deadline:
             pass

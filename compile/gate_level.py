@@ -6,7 +6,6 @@ out of the other. The netlist is the one that is placed and routed, its cells ar
 models of the device's; only the PLL is replaced by a plain clock.
 """
 
-import importlib.resources
 import importlib.util
 import tempfile
 from collections.abc import Sequence
@@ -14,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 
-from hwgq import hw_templates
 from hwgq.boards.design import read_design
 from hwgq.boards.flows.flow import GATES
 from hwgq.boards.protocol import (
@@ -26,14 +24,14 @@ from hwgq.boards.protocol import (
     encode_infer,
 )
 from hwgq.boards.top import clocks_per_bit
+from hwgq.compile import uart_bench
 from hwgq.compile.beats import beat_bytes, pack, unpack
 from hwgq.compile.graph import IntArray
 from hwgq.compile.schedule import simulate
 from hwgq.compile.serialize import load_graph
-from hwgq.compile.verilator import SimPorts, Simulator, build_simulator
+from hwgq.compile.uart_bench import bench_files, model_file
+from hwgq.compile.verilator import Simulator, build_simulator
 from hwgq.errors import BoardError, SimulationError, ToolNotFoundError
-
-_BENCH = ("hwgq_fifo", "hwgq_uart_rx", "hwgq_uart_tx")
 
 
 def build_bench(
@@ -56,13 +54,10 @@ def build_bench(
     ToolNotFoundError, ToolFailedError, StorageError
         As :func:`hwgq.compile.verilator.build_simulator`.
     """
-    bench = importlib.resources.files(hw_templates) / "sim" / "hwgq_uart_bench.sv"
-    names = {path.name for path in sources}
-    own = [hw_templates.source(name) for name in _BENCH if f"{name}.sv" not in names]
     return build_simulator(
-        [*sources, *own, Path(str(bench))],
-        "hwgq_uart_bench",
-        SimPorts(in_width=32, out_width=8),
+        bench_files(sources),
+        uart_bench.TOP,
+        uart_bench.PORTS,
         parameters={"CLKS_PER_BIT": clocks_per_bit},
         optimize=optimize,
     )
@@ -85,9 +80,8 @@ def build_netlist_bench(netlist: Path, *, clocks_per_bit: int) -> Simulator:
     ToolFailedError, StorageError
         As :func:`hwgq.compile.verilator.build_simulator`.
     """
-    pll = importlib.resources.files(hw_templates) / "sim" / "SB_PLL40_PAD.sv"
     # Verilator keeps the first of two modules of one name: ours for the PLL.
-    sources = [Path(str(pll)), _cells("ice40"), netlist]
+    sources = [model_file("SB_PLL40_PAD"), _cells("ice40"), netlist]
     return build_bench(sources, clocks_per_bit=clocks_per_bit, optimize=False)
 
 

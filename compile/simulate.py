@@ -93,7 +93,7 @@ def simulate(
             report = SimulationReport(outputs=outputs, frames=len(codes))
         else:
             results, report = _rtl(whole, codes, outputs, trace, stalls)
-    _save(outputs, whole.outputs(results))
+    save_outputs(outputs, whole.outputs(results))
     return report
 
 
@@ -125,7 +125,8 @@ def _rtl(
     )
 
 
-def _save(path: Path, array: FloatArray) -> None:
+def save_outputs(path: Path, array: FloatArray) -> None:
+    """Write a network's outputs as .npy."""
     buffer = io.BytesIO()
     np.save(buffer, array, allow_pickle=False)
     write_bytes(path, buffer.getvalue())

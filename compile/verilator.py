@@ -223,8 +223,8 @@ def build_simulator(
     StorageError
         If the cache cannot be written.
     """
-    wrapper = _wrapper(top, ports, taps, parameters)
-    model = compile_model(sources, wrapper, trace=trace, optimize=optimize)
+    text = wrapper(top, ports, taps, parameters)
+    model = compile_model(sources, text, trace=trace, optimize=optimize)
     return Simulator(model, top, ports, tuple(taps))
 
 
@@ -243,10 +243,16 @@ def _offsets(taps: Sequence[Tap]) -> list[int]:
     return [int(end) for end in ends[:-1]]
 
 
-def _wrapper(
-    top: str, ports: SimPorts, taps: Sequence[Tap], parameters: Mapping[str, int | str]
+def wrapper(
+    top: str,
+    ports: SimPorts,
+    taps: Sequence[Tap] = (),
+    parameters: Mapping[str, int | str] = MappingProxyType({}),
 ) -> str:
-    """Write the module that gives every design the ports that the driver knows."""
+    """Write the module that gives every design the ports that the drivers know.
+
+    The parameters are those of :func:`build_simulator`.
+    """
     values = ", ".join(
         f'.{name}("{value}")' if isinstance(value, str) else f".{name}({value})"
         for name, value in parameters.items()

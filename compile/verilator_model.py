@@ -36,7 +36,12 @@ _POPCOUNT = """\
 
 
 def compile_model(
-    sources: Sequence[Path], wrapper: str, *, trace: bool, optimize: bool
+    sources: Sequence[Path],
+    wrapper: str,
+    *,
+    trace: bool = False,
+    optimize: bool = True,
+    driver: str = "verilator_driver.cpp",
 ) -> Path:
     """Make the executable that simulates a design, or find it in the cache.
 
@@ -45,11 +50,13 @@ def compile_model(
     sources
         SystemVerilog or Verilog files; what they include is not followed.
     wrapper
-        Text of the module `hwgq_sim`, which has the ports that the driver knows.
+        Text of the module `hwgq_sim`, which has the ports that the drivers know.
     trace
         Whether the executable can write waveforms.
     optimize
         Whether g++ takes its time, which makes the executable some ten times faster.
+    driver
+        The file beside this one that has the function `main`.
 
     Returns
     -------
@@ -67,11 +74,9 @@ def compile_model(
     """
     cache = hwgq.cache.cache_folder()
     with hwgq.cache.scratch(cache, "simulators") as scratch:
-        driver = importlib.resources.files(hwgq.compile)
         (scratch / "hwgq_sim.sv").write_text(wrapper)
-        (scratch / "driver.cpp").write_bytes(
-            driver.joinpath("verilator_driver.cpp").read_bytes()
-        )
+        drivers = importlib.resources.files(hwgq.compile)
+        (scratch / "driver.cpp").write_bytes(drivers.joinpath(driver).read_bytes())
         base = _environment(scratch, trace)
         files = [*sources, scratch / "hwgq_sim.sv", scratch / "driver.cpp"]
         contents = [(file.name.encode(), file.read_bytes()) for file in files]

@@ -206,6 +206,35 @@ def verify(
     show(report, json=json)
 
 
+@app.command()
+def infer(
+    build: Build,
+    port: Annotated[
+        str, typer.Option(help='Serial port, or "sim" for a simulated board.')
+    ],
+    inputs: Annotated[Path, typer.Option(help="Frames, as .npy.")],
+    outputs: Annotated[Path, typer.Option(help="The network's outputs, as .npy.")],
+    retries: Annotated[
+        int, typer.Option(help="How often a frame is sent again.", min=0)
+    ] = 3,
+    json: Json = False,
+) -> None:
+    """Run frames on a board that is programmed with a build, or on a simulated one.
+
+    The simulation runs every clock cycle of the whole board, its serial port included,
+    behind a pseudo-terminal; it needs no bitstream.
+
+    Examples: `hwgq infer builds/digits-icebreaker --port /dev/ttyUSB1 --inputs x.npy
+    --outputs y.npy`, the same with `--port sim`
+    """
+    import hwgq.compile
+
+    report = hwgq.compile.infer(
+        build, port=port, inputs=inputs, outputs=outputs, retries=retries
+    )
+    show(report, json=json)
+
+
 @app.command("build")
 def build_(build: Build, json: Json = False) -> None:
     """Synthesize, place and route a compiled network, and write its bitstream.

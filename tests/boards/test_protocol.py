@@ -89,7 +89,7 @@ def test_no_damage_of_up_to_32_bits_in_a_row_goes_unseen(
 
 def test_frames_go_through_a_faultless_wire() -> None:
     board = ShellModel(INFO, reverse_sums)
-    device = Device(board, INFO.build_id)
+    device = Device(board, INFO)
     frames = np.random.default_rng(0).integers(0, 256, (300, 5, 2), np.uint8)
     for frame in frames:
         result = device.infer(frame)
@@ -115,7 +115,7 @@ def harm(seed: int) -> Callable[[bytes], bytes]:
 
 def test_frames_come_through_a_wire_that_flips_drops_and_repeats_bytes() -> None:
     board = ShellModel(INFO, reverse_sums, harm(1), harm(2))
-    device = Device(board, INFO.build_id, timeout=0.002, baud=10**9, retries=30)
+    device = Device(board, INFO, timeout=0.002, retries=30)
     for frame in np.random.default_rng(3).integers(0, 256, (200, 5, 2), np.uint8):
         result = device.infer(frame)
         assert result.beats.tobytes() == reverse_sums(frame.tobytes())
@@ -125,7 +125,7 @@ def test_frames_come_through_a_wire_that_flips_drops_and_repeats_bytes() -> None
 def test_a_late_answer_is_not_taken_for_this_one() -> None:
     late = encode_answer(Answer(Kind.INFER, 200, 7, b"old"))
     board = ShellModel(INFO, reverse_sums)
-    device = Device(board, INFO.build_id)
+    device = Device(board, INFO)
     board.harm_answer = lambda data: late + data
     frame = np.arange(10, dtype=np.uint8).reshape(5, 2)
     assert device.infer(frame).beats.tobytes() == reverse_sums(frame.tobytes())
@@ -134,7 +134,7 @@ def test_a_late_answer_is_not_taken_for_this_one() -> None:
 def test_a_dead_board_is_an_error() -> None:
     board = ShellModel(INFO, reverse_sums, harm_answer=lambda _: b"")
     with pytest.raises(TransportError, match="no whole answer to 2 requests"):
-        Device(board, INFO.build_id, timeout=0.01, retries=1)
+        Device(board, INFO, timeout=0.01, retries=1)
 
 
 @pytest.mark.parametrize(
@@ -159,10 +159,10 @@ def test_a_dead_board_is_an_error() -> None:
 )
 def test_another_build_or_protocol_is_refused(info: Info, message: str) -> None:
     with pytest.raises(TransportError, match=message):
-        Device(ShellModel(info, reverse_sums), INFO.build_id)
+        Device(ShellModel(info, reverse_sums), INFO)
 
 
 def test_a_frame_of_another_size_is_refused() -> None:
-    device = Device(ShellModel(INFO, reverse_sums), INFO.build_id)
+    device = Device(ShellModel(INFO, reverse_sums), INFO)
     with pytest.raises(ValueError, match="a frame has 10 bytes, not 9"):
         device.infer(np.zeros(9, np.uint8))

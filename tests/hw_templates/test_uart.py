@@ -147,7 +147,7 @@ class Pins:
 def test_the_host_runs_frames_on_the_simulated_board(
     bench: Simulator, folder: Path
 ) -> None:
-    device = Device(Pins(bench, folder), INFO.build_id, timeout=60)
+    device = Device(Pins(bench, folder), INFO, timeout=60)
     assert device.info == INFO
     for seed in range(3):
         assert device.infer(frame(seed)).beats.tobytes() == core(frame(seed).tobytes())

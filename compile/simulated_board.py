@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A whole board in simulation, behind a pseudo-terminal that is used as its port is.
+
+Everything of the design runs, clock by clock: the UART at its real divisor, the shell,
+the core with its memories. Only the PLL is a plain clock.
+"""
+
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import tty
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from hwgq import hw_templates
+from hwgq.boards.design import Design, read_design
+from hwgq.boards.protocol import TIMEOUT_BITS
+from hwgq.boards.top import clocks_per_bit
+from hwgq.compile import uart_bench
+from hwgq.compile.schedule import simulate
+from hwgq.compile.serialize import load_graph
+from hwgq.compile.simulate_rtl import sources
+from hwgq.compile.uart_bench import bench_files, model_file
+from hwgq.compile.verilator import wrapper
+from hwgq.compile.verilator_model import compile_model
+from hwgq.storage import write_text
+
+#: What stands in for each family's PLL.
+_CLOCKS = {"ice40": "SB_PLL40_PAD", "ecp5": "EHXPLLL"}
+
+
+@dataclass(frozen=True, slots=True)
+class SimulatedBoard:
+    """A board that runs.
+
+    Parameters
+    ----------
+    port
+        Name of the pseudo-terminal, to be opened as a serial port.
+    process
+        The simulation.
+    """
+
+    port: str
+    process: subprocess.Popen[bytes]
+
+    def reset(self) -> None:
+        """Switch the board off and on."""
+        self.process.send_signal(signal.SIGUSR1)
+
+    def unplug(self) -> None:
+        """End the simulation; the port is gone."""
+        self.process.terminate()
+        self.process.wait()
+
+
+@contextmanager
+def simulated_board(folder: Path) -> Iterator[SimulatedBoard]:
+    """Run the board of a build until the context ends.
+
+    Parameters
+    ----------
+    folder
+        The build folder, compiled; it need not be synthesized.
+
+    Raises
+    ------
+    StorageError
+        If the folder is not compiled.
+    BoardError
+        If the board cannot make the clock.
+    ToolNotFoundError, ToolFailedError
+        If the design cannot be compiled.
+    """
+    design = read_design(folder)
+    clocks = clocks_per_bit(design.mhz, design.board.uart.baud)
+    graph = load_graph(folder / "dataflow.json", folder / "tensors")
+    longest = simulate(graph, frames=1).latency + 2 * TIMEOUT_BITS * clocks
+    with tempfile.TemporaryDirectory() as name:
+        place = Path(name)
+        executable = _compile(design, folder, place, clocks)
+        master, slave = os.openpty()
+        try:
+            tty.setraw(slave)
+            process = subprocess.Popen(
+                [executable, str(master), str(longest)], cwd=place, pass_fds=[master]
+            )
+        finally:
+            os.close(master)
+        board = SimulatedBoard(os.ttyname(slave), process)
+        try:
+            yield board
+        finally:
+            board.unplug()
+            os.close(slave)
+
+
+def _compile(design: Design, folder: Path, place: Path, clocks: int) -> Path:
+    """Compile the board, and lay its memory images out where it will run."""
+    for name, text in design.files.items():
+        write_text(place / name, text)
+    for image in (folder / "rtl").glob("*.hex"):
+        shutil.copy(image, place)
+    own = [place / name for name in design.files if name.endswith(".sv")]
+    core = hw_templates.counted(sources(folder / "rtl"))
+    clock = model_file(_CLOCKS[design.board.family])
+    parameters = {"CLKS_PER_BIT": clocks}
+    text = wrapper(uart_bench.TOP, uart_bench.PORTS, parameters=parameters)
+    return compile_model(
+        bench_files([clock, *core, *own]), text, driver="board_driver.cpp"
+    )
