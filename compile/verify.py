@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from hwgq import boards
+from hwgq.compile import schedule
 from hwgq.compile.boundary import (
     Coverage,
     Thresholded,
@@ -26,14 +27,13 @@ from hwgq.compile.boundary import (
 from hwgq.compile.build_folder import NETWORK, SAMPLES, Build, load_build
 from hwgq.compile.emulate import emulate, emulate_layer
 from hwgq.compile.executors import finn_codes, qonnx_codes
-from hwgq.compile.graph import IntArray, Vvau
-from hwgq.compile.ladder import Ladder, Rung
+from hwgq.compile.graph import Graph, IntArray, Vvau
+from hwgq.compile.ladder import Climb, Ladder, Rung
 from hwgq.compile.network import Network
 from hwgq.compile.onnx_file import load_network
 from hwgq.compile.pipeline import FRONT, Request, State, run_passes
 from hwgq.compile.reference import Evaluation, evaluate
 from hwgq.compile.samples import Samples, draw_samples, load_samples
-from hwgq.compile.schedule import initiation_interval
 from hwgq.compile.simulate_rtl import Simulation, simulate_rtl, write_isolated_rtl
 from hwgq.compile.tape import Tape
 from hwgq.compile.verilator import Stalls
@@ -49,6 +49,8 @@ LEAST_STALLED = 30.0
 SIMULATED_CYCLES = 2_000_000
 """Cycles that RTL is simulated for, where more frames than the least are at hand."""
 LEAST_FRAMES = 20
+TIMED_FRAMES = 6
+"""Frames whose last cycle is compared with the schedule model's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,6 +190,7 @@ def _rtl(ladder: Ladder, build: Build, evaluation: Evaluation) -> float:
     with step("verify: rtl"), ladder.climb("rtl", frames) as climb:
         simulation = simulate_rtl(build.graph, build.rtl, codes)
         climb.compare_all(expected, simulation.codes)
+        _compare_cycles(climb, build.graph, simulation, frames)
     with step("verify: rtl, stalled"), ladder.climb("rtl, stalled", frames) as climb:
         stalled = simulate_rtl(build.graph, build.rtl, codes, stalls=Stalls(STALL_SEED))
         climb.compare_all(expected, stalled.codes)
@@ -195,9 +198,20 @@ def _rtl(ladder: Ladder, build: Build, evaluation: Evaluation) -> float:
     return simulation.interval(build.graph)
 
 
+def _compare_cycles(
+    climb: Climb, graph: Graph, simulation: Simulation, frames: int
+) -> None:
+    """Compare the cycle in which each of the first frames ends with the model's."""
+    timed = min(frames, TIMED_FRAMES)
+    beats = graph.streams[graph.output].beats
+    ends = simulation.run.output_cycles[beats - 1 :: beats][:timed]
+    expected = np.asarray(schedule.simulate(graph, frames=timed).ends)
+    climb.compare("last cycle of a frame", expected, ends)
+
+
 def _simulated_frames(build: Build, frames: int) -> int:
     """Choose how many frames are simulated cycle by cycle: of large networks, fewer."""
-    affordable = SIMULATED_CYCLES // initiation_interval(build.graph)
+    affordable = SIMULATED_CYCLES // schedule.initiation_interval(build.graph)
     return min(frames, max(LEAST_FRAMES, affordable))
 
 

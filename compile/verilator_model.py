@@ -15,6 +15,7 @@ from pathlib import Path
 import hwgq.cache
 import hwgq.compile
 from hwgq import tools
+from hwgq.progress import tell
 
 _VERILATE = (
     *("--cc", "--prefix", "Vsim", "--top-module", "hwgq_sim", "--Mdir", "model"),
@@ -33,6 +34,7 @@ _POPCOUNT = """\
 #define VL_COUNTONES_I(word) static_cast<IData>(__builtin_popcount(word))
 #define VL_COUNTONES_Q(word) static_cast<IData>(__builtin_popcountll(word))
 """
+_KEY = 'extern const char hwgq_key[];\nconst char hwgq_key[] = "{key}";\n'
 
 
 def compile_model(
@@ -84,10 +86,24 @@ def compile_model(
         parts = (part for item in contents for part in item)
         key = _digest(base, level.encode(), *parts)
         model = cache / f"model-{key}"
-        if not model.exists():
+        if not _is(model, key):
             runtime = _runtime(scratch, cache / f"runtime-{_digest(base)}.o", trace)
+            (scratch / "key.cpp").write_text(_KEY.format(key=key))
             _build(scratch, sources, runtime, model, (level, trace))
     return model
+
+
+def _is(model: Path, key: str) -> bool:
+    """Tell whether a file of the cache is the executable that its name says.
+
+    Its name may lie, after a crash or by a hand: the key stands in the executable, too.
+    """
+    if not model.exists():
+        return False
+    if key.encode() in model.read_bytes():
+        return True
+    tell(f"{model} is a simulator of something else: it is compiled again")
+    return False
 
 
 def _environment(scratch: Path, trace: bool) -> bytes:
@@ -155,7 +171,8 @@ def _build(
         env={"VERILATOR_ROOT": str(_root())},
     )
     # One translation unit: the headers are most of what there is to compile.
-    parts = [*sorted((scratch / "model").glob("*.cpp")), scratch / "driver.cpp"]
+    own = [scratch / "key.cpp", scratch / "driver.cpp"]
+    parts = [*sorted((scratch / "model").glob("*.cpp")), *own]
     lines = [f'#include "{part.relative_to(scratch)}"\n' for part in parts]
     (scratch / "model.cpp").write_text("".join([_POPCOUNT, *lines]))
     tools.run(
