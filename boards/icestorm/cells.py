@@ -14,10 +14,10 @@ from hwgq.errors import VerificationError
 #: Where bit i of a LUT's table is among its logic cell's bits.
 TABLE_ORDER = (4, 14, 15, 5, 6, 16, 17, 7, 3, 13, 12, 2, 1, 11, 10, 0)
 _CARRY, _REGISTER, _SET, _ASYNCHRONOUS = 8, 9, 18, 19
-#: Settings of a PLL that hwgq uses, where they are not its dividers.
-_PLL_SETTINGS = {"FEEDBACK_PATH": 1}
-_PLL_DIVIDERS = {"DIVR": 4, "DIVF": 7, "DIVQ": 3, "FILTER_RANGE": 3}
-_PLL_PAD = 2
+#: Settings of a PLL with its own pad and simple feedback; all that are not named here
+#: and are no dividers must be 0.
+_PLL_FIXED = {"PLLTYPE": 2, "FEEDBACK_PATH": 1}
+_PLL_DIVIDERS = ("DIVR", "DIVF", "DIVQ", "FILTER_RANGE")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,21 +160,25 @@ def pll(bitmap: Bitmap, cell: Cell) -> dict[str, int] | None:
     Returns
     -------
     dict of str to int, or None
-        The parameters of `SB_PLL40_PAD` that are numbers; None if the PLL is off.
+        Its dividers and filter, by the names that `SB_PLL40_PAD` has for them; None if
+        the PLL is off.
 
     Raises
     ------
     VerificationError
-        If it is another PLL than one with simple feedback and its own pad.
+        If it has another pad or feedback than its own, or delays its clock.
     """
     values: dict[str, int] = {}
     for parameter, bit in cell.config.items():
         name, _, index = parameter.rpartition("_")
         name, shift = (name, int(index)) if index.isdecimal() else (parameter, 0)
         values[name] = values.get(name, 0) | int(bitmap.bits[bit]) << shift
-    if not values.pop("PLLTYPE"):
+    if values.get("PLLTYPE", 0) == 0:
         return None
-    return values
+    dividers = {name: values.pop(name) for name in _PLL_DIVIDERS}
+    if {name: value for name, value in values.items() if value} != _PLL_FIXED:
+        raise refusal(cell, f"is no SB_PLL40_PAD with simple feedback: {values}")
+    return dividers
 
 
 def refusal(cell: Cell, problem: str) -> VerificationError:

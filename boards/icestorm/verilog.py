@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Write a netlist as Verilog that simulates fast."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+
+from hwgq.boards.icestorm.netlist import (
+    Carry,
+    Control,
+    Instance,
+    Lut,
+    Netlist,
+    Part,
+    Register,
+)
+from hwgq.boards.icestorm.signals import HIGH, LOW
+
+
+def write_verilog(netlist: Netlist, top: str) -> str:
+    """Write a netlist as a module.
+
+    Parameters
+    ----------
+    netlist
+        The circuit.
+    top
+        Name of the module.
+    """
+    ports = [f"input  wire {name}" for name in netlist.inputs]
+    ports += [f"output wire {name}" for name in netlist.outputs]
+    declared = [line for part in netlist.parts for line in _declare(part)]
+    made = [line for part in netlist.parts for line in _make(part)]
+    driven = [f"assign {name} = {signal};" for name, signal in netlist.outputs.items()]
+    blocks = _blocks([part for part in netlist.parts if isinstance(part, Register)])
+    body = [*declared, *made, *blocks, *driven]
+    head = f"module {top} (\n  " + ",\n  ".join(ports) + "\n);"
+    return "\n".join([head, *(f"  {line}" for line in body), "endmodule", ""])
+
+
+def _declare(part: Part) -> Iterator[str]:
+    match part:
+        case Lut() | Carry():
+            yield f"wire {part.name};"
+        case Register():
+            yield f"reg {part.name} = {LOW};"
+        case Instance():
+            size = f"[{part.width - 1}:0] " if part.width > 1 else ""
+            yield from (f"wire {size}{name};" for name in part.outputs.values())
+
+
+def _make(part: Part) -> Iterator[str]:
+    match part:
+        case Lut():
+            yield f"assign {part.name} = {_table(part)};"
+        case Carry():
+            yield f"assign {part.name} = {_majority(part.inputs)};"
+        case Instance():
+            yield from _instance(part)
+
+
+def _table(lut: Lut) -> str:
+    """Look up the output: a shift is what both Verilator and yosys take."""
+    rows = 1 << len(lut.inputs)
+    if rows == 1:
+        return HIGH if lut.table else LOW
+    inputs = ", ".join(reversed(lut.inputs))
+    return f"1'({rows}'h{lut.table:x} >> {{{inputs}}})"
+
+
+def _majority(inputs: tuple[str, str, str]) -> str:
+    a, b, c = sorted(inputs)  # constants come first
+    match a:
+        case "1'b0":
+            return f"{b} & {c}"
+        case "1'b1":
+            return f"{b} | {c}"
+    return f"({a} & {b}) | (({a} | {b}) & {c})"
+
+
+def _instance(part: Instance) -> Iterator[str]:
+    parameters = [f".{name}({value})" for name, value in part.parameters.items()]
+    ports = [f".{name}({{{', '.join(bits)}}})" for name, bits in part.inputs.items()]
+    ports += [f".{name}({signal})" for name, signal in part.outputs.items()]
+    yield f"{part.model} #("
+    yield from _listed(parameters)
+    yield f") {part.name} ("
+    yield from _listed(ports)
+    yield ");"
+
+
+def _listed(items: Sequence[str]) -> Iterator[str]:
+    for i, item in enumerate(items, 1):
+        yield f"  {item}," if i < len(items) else f"  {item}"
+
+
+def _blocks(registers: Iterable[Register]) -> Iterator[str]:
+    """Write one block for all registers that share their control."""
+
+    def shared(register: Register) -> tuple[object, ...]:
+        control = register.control
+        return (
+            *(control.clock, control.falling, control.enable),
+            *(control.reset, control.asynchronous),
+        )
+
+    for _, group in groupby(sorted(registers, key=shared), key=shared):
+        members = list(group)
+        yield from _block(members[0].control, members)
+
+
+def _block(control: Control, registers: Sequence[Register]) -> Iterator[str]:
+    edge = f"{'negedge' if control.falling else 'posedge'} {control.clock}"
+    enabled = f"if ({control.enable}) begin"
+    resets = [f"{r.name} <= 1'b{r.value:d};" for r in registers]
+    if control.asynchronous:
+        yield f"always @({edge} or posedge {control.reset})"
+        yield f"  if ({control.reset}) begin"
+        yield from (f"    {line}" for line in resets)
+        yield f"  end else {enabled}"
+    else:
+        yield f"always @({edge})"
+        yield f"  {enabled}"
+        if control.reset != LOW:
+            yield f"    if ({control.reset}) begin"
+            yield from (f"      {line}" for line in resets)
+            yield "    end else begin"
+    deep = not control.asynchronous and control.reset != LOW
+    for register in registers:
+        yield f"{'      ' if deep else '    '}{register.name} <= {register.data};"
+    if deep:
+        yield "    end"
+    yield "  end"
