@@ -9,10 +9,11 @@ understood to the last bit is refused.
 
 from collections.abc import Mapping
 
-from hwgq.boards.icestorm.asc import read_asc
+from hwgq.boards.icestorm.asc import Bitmap, read_asc
 from hwgq.boards.icestorm.chip import Chip
 from hwgq.boards.icestorm.explain import check_understood
 from hwgq.boards.icestorm.extract import extract
+from hwgq.boards.icestorm.netlist import Netlist
 from hwgq.boards.icestorm.routing import trace
 from hwgq.boards.icestorm.sources import find_sources
 from hwgq.boards.icestorm.verilog import write_verilog
@@ -51,12 +52,30 @@ def verilog_of(
     ToolNotFoundError
         If nextpnr's wheel is not there, or is of an unknown version.
     """
-    bitmap = read_asc(asc)
+    return write_verilog(netlist_of(read_asc(asc), package=package, pins=pins), top)
+
+
+def netlist_of(bitmap: Bitmap, *, package: str, pins: Mapping[str, str]) -> Netlist:
+    """Find the circuit of a bitstream.
+
+    Parameters
+    ----------
+    bitmap
+        The configured device.
+    package, pins
+        As for :func:`verilog_of`.
+
+    Raises
+    ------
+    VerificationError
+        If the bitstream sets a bit or uses a cell that is not read back.
+    BoardError
+        If the package or a pin is unknown.
+    """
     nets = trace(bitmap)
     check_understood(bitmap, nets)
-    sources = find_sources(bitmap, nets)
-    netlist = extract(sources, _ports(bitmap.chip, package, pins))
-    return write_verilog(netlist, top)
+    ports = _ports(bitmap.chip, package, pins)
+    return extract(find_sources(bitmap, nets), ports)
 
 
 def _ports(chip: Chip, package: str, pins: Mapping[str, str]) -> dict[int, str]:

@@ -101,7 +101,11 @@ def _fill(
     if tile is None or tile.kind != kind:
         raise _damage(f"has no {kind} tile at {place}")
     width = {len(row) for row in rows}
-    if len(rows) != tile.rows or width != {tile.columns} or set("".join(rows)) > {*"01"}:
+    if (
+        len(rows) != tile.rows
+        or width != {tile.columns}
+        or set("".join(rows)) > {*"01"}
+    ):
         raise _damage(f"damages {kind} tile {place}")
     values = np.frombuffer("".join(rows).encode(), np.uint8) - ord("0")
     bits[tile.first : tile.first + len(values)] = values

@@ -85,8 +85,8 @@ class Table:
 
     def address_of(self, index: int, field: str) -> int:
         """Tell where a field of a record lies."""
-        fields: Any = self.records.dtype.fields
-        return self.address + index * self.records.dtype.itemsize + fields[field][1]
+        dtype: Any = self.records.dtype
+        return self.address + index * int(dtype.itemsize) + int(dtype.fields[field][1])
 
 
 @dataclass(frozen=True, slots=True)

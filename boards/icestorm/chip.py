@@ -79,8 +79,8 @@ class Routing:
     Parameters
     ----------
     bits, weights
-        Bits of a switch and what each adds to its setting, shape (switches, 5); a weight
-        of 0 fills up.
+        Bits of a switch and what each adds to its setting, shape (switches, 5); where
+        there are fewer, the weight is 0.
     switch, setting, source, target
         One item per connection: with this setting, that switch lets the wire `target`
         follow the wire `source`.

@@ -22,6 +22,7 @@ from hwgq.boards.icestorm.chip import (
     Routing,
     Tile,
 )
+from hwgq.boards.icestorm.ports import check_ports, port_name
 from hwgq.errors import BoardError, ToolNotFoundError
 
 DEVICES = ("1k", "5k", "8k")
@@ -32,32 +33,6 @@ _TILE_KINDS = (
     *("none", "logic", "io", "ramb", "ramt"),
     *("dsp0", "dsp1", "dsp2", "dsp3", "ipcon"),
 )
-#: Ports in the order of nextpnr's numbers for them, from 1 on. Those of other hard
-#: blocks come after them.
-_PORTS = (
-    *("I0", "I1", "I2", "I3", "O", "LO", "CIN", "COUT", "CEN", "CLK", "SR"),
-    *(f"MASK_{i}" for i in range(16)),
-    *(f"RDATA_{i}" for i in range(16)),
-    *(f"WDATA_{i}" for i in range(16)),
-    *(f"WADDR_{i}" for i in range(11)),
-    *(f"RADDR_{i}" for i in range(11)),
-    *("WCLK", "WCLKE", "WE", "RCLK", "RCLKE", "RE"),
-    *("PACKAGE_PIN", "LATCH_INPUT_VALUE", "CLOCK_ENABLE", "INPUT_CLK", "OUTPUT_CLK"),
-    *("OUTPUT_ENABLE", "D_OUT_0", "D_OUT_1", "D_IN_0", "D_IN_1"),
-    *("USER_SIGNAL_TO_GLOBAL_BUFFER", "GLOBAL_BUFFER_OUTPUT"),
-    *("REFERENCECLK", "EXTFEEDBACK"),
-    *(f"DYNAMICDELAY_{i}" for i in range(8)),
-    *("LOCK", "PLLOUT_A", "PLLOUT_B", "PLLOUT_A_GLOBAL", "PLLOUT_B_GLOBAL"),
-    *("BYPASS", "RESETB", "LATCHINPUTVALUE", "SDO", "SDI", "SCLK"),
-)
-#: A port of every kind of cell that is decoded, and how its wire's name ends.
-_WITNESSES = {
-    "lc": ("SR", "lutff_global:s_r"),
-    "ram": ("RE", "ram:RE"),
-    "io": ("D_IN_1", ":D_IN_1"),
-    "gb": ("USER_SIGNAL_TO_GLOBAL_BUFFER", "fabout"),
-    "pll": ("SCLK", "fabout"),
-}
 
 
 @cache
@@ -89,7 +64,7 @@ def read_chip(device: str) -> Chip:
     switches = blob.listed(bits, 0, "switches", pod.SWITCH)
     physical = _lut_inputs(pips, switches, wires)
     cells = tuple(_cells(blob, root, tiles, physical))
-    _check(path, cells, wires)
+    check_ports(path.name, cells, wires)
     ends = max(tile.first + tile.rows * tile.columns for tile in tiles.values())
     return Chip(
         device=device,
@@ -155,8 +130,8 @@ def _entries(blob: Blob, kinds: Table, kind: int) -> dict[str, list[int]]:
 def _routing(switches: Table, pips: Table, tiles: Mapping[Place, Tile]) -> Routing:
     records, count = switches.records, switches.records["bits"].shape[1]
     first, columns = np.zeros((2, 64, 64), np.int64)
-    for (x, y), tile in tiles.items():
-        first[x, y], columns[x, y] = tile.first, tile.columns
+    for place, tile in tiles.items():
+        first[place], columns[place] = tile.first, tile.columns
     x, y, width = records["x"], records["y"], records["width"][:, None]
     rows, column = records["bits"][..., 0], records["bits"][..., 1]
     power = width - 1 - np.arange(count)  # the first bit is the highest
@@ -196,8 +171,7 @@ def _cells(
         sides: tuple[dict[str, int], dict[str, int]] = ({}, {})
         pins = blob.listed(bels, i, "pins", pod.BEL_PIN).records.tolist()
         for port, output, wire in pins:
-            named = _PORTS[port - 1] if port <= len(_PORTS) else f"port_{port}"
-            sides[output][named] = physical.get(wire, wire)
+            sides[output][port_name(port)] = physical.get(wire, wire)
         yield Cell(
             kind=name.rstrip("0123456789").rstrip("_"),
             place=(x, y),
@@ -261,22 +235,12 @@ def _input_enables(
     blob: Blob, bits: Table, tiles: Mapping[Place, Tile], cells: tuple[Cell, ...]
 ) -> dict[int, int]:
     numbers = {
-        (*cell.place, cell.index): i for i, cell in enumerate(cells) if cell.kind == "io"
+        (*cell.place, cell.index): i
+        for i, cell in enumerate(cells)
+        if cell.kind == "io"
     }
     found = {}
     for pad, enable in blob.listed(bits, 0, "pad_enables", pod.PAD_ENABLE).records:
         x, y, z = enable.tolist()
         found[numbers[tuple(pad.tolist())]] = tiles[x, y].bits(f"IoCtrl.IE_{z}")[0]
     return found
-
-
-def _check(path: Path, cells: tuple[Cell, ...], wires: list[str]) -> None:
-    """Notice a nextpnr that numbers its ports in another way."""
-    for cell in cells:
-        port, ending = _WITNESSES.get(cell.kind, (None, ""))
-        if port is not None and not (
-            port in cell.inputs | cell.outputs
-            and wires[(cell.inputs | cell.outputs)[port]].endswith(ending)
-        ):
-            problem = f"numbers the ports of {cell.name} in another way"
-            raise ToolNotFoundError(path.name, problem, "Install hwgq again")

@@ -37,13 +37,20 @@ def extract(sources: Sources, ports: Mapping[int, str]) -> Netlist:
 
 
 def _outputs(signals: Signals) -> dict[str, str]:
-    bitmap, outputs = signals.sources.bitmap, {}
-    for number, cell in enumerate(bitmap.chip.cells):
-        if cell.kind == "io" and cells.pad(bitmap, number).drives:
-            if number not in signals.ports:
-                raise refusal(cell, "drives a pin that the design has no port for")
-            outputs[signals.ports[number]] = signals.on(cell.inputs["D_OUT_0"])
-    return outputs
+    chip, bitmap = signals.sources.bitmap.chip, signals.sources.bitmap
+    driving = {
+        number: cell
+        for number, cell in enumerate(chip.cells)
+        if cell.kind == "io" and cells.pad(bitmap, number).drives
+    }
+    for number, cell in driving.items():
+        if number not in signals.ports:
+            raise refusal(cell, "drives a pin that the design has no port for")
+    return {
+        name: signals.on(driving[number].inputs["D_OUT_0"])
+        for number, name in signals.ports.items()
+        if number in driving
+    }
 
 
 def _reached(signals: Signals, wanted: Iterable[str]) -> tuple[Part, ...]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lut:
-    """A table: bit i of `table` is the output where the inputs, lowest first, read i."""
+    """A table: its bit i is the output where the inputs, lowest first, read i."""
 
     name: str
     table: int

@@ -140,7 +140,10 @@ def _pll(signals: Signals, cell: Cell) -> Instance:
     return Instance(
         model="SB_PLL40_PAD",
         name=f"u_{name}",
-        parameters={"FEEDBACK_PATH": '"SIMPLE"', **{k: f"{v}" for k, v in dividers.items()}},
+        parameters={
+            "FEEDBACK_PATH": '"SIMPLE"',
+            **{k: f"{v}" for k, v in dividers.items()},
+        },
         inputs=inputs,
         outputs={"PLLOUTGLOBAL": f"{name}_clock", "LOCK": f"{name}_lock"},
         width=1,

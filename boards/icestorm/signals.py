@@ -53,23 +53,26 @@ class Signals:
 
     def _name(self, source: Source) -> str:
         cell, port = self.sources.bitmap.chip.cells[source.cell], source.port
+        place = tile_name(cell)
         match cell.kind, port:
             case "lc", "O":
                 logic = cells.logic_cell(self.sources.bitmap, cell)
-                return ("reg_" if logic.registered else "lut_") + tile_name(cell)
+                name = f"reg_{place}" if logic.registered else f"lut_{place}"
             case "lc", "LO":
-                return "lut_" + tile_name(cell)
+                name = f"lut_{place}"
             case "lc", "COUT":
-                return "carry_" + tile_name(cell)
+                name = f"carry_{place}"
             case "ram", _:
-                return f"ram_{tile_name(cell)}[{port.removeprefix('RDATA_')}]"
+                name = f"ram_{place}[{port.removeprefix('RDATA_')}]"
             case "pll", "LOCK":
-                return f"pll_{tile_name(cell)}_lock"
+                name = f"pll_{place}_lock"
             case "io", "GLOBAL_BUFFER_OUTPUT" if source.cell in self.plls:
-                return f"pll_{tile_name(self.plls[source.cell])}_clock"
+                name = f"pll_{tile_name(self.plls[source.cell])}_clock"
             case "io", "D_IN_0" | "GLOBAL_BUFFER_OUTPUT":
-                return self.pad(source.cell)
-        raise refusal(cell, f"is in use: its output {port} is read")
+                name = self.pad(source.cell)
+            case _:
+                raise refusal(cell, f"is in use: its output {port} is read")
+        return name
 
     def pad(self, number: int, *, core: bool = True) -> str:
         """Name the port at a pad that is read.

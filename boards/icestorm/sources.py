@@ -129,7 +129,9 @@ def _networks(bitmap: Bitmap, nets: Nets) -> dict[int, Source | int | None]:
 def _buffers(chip: Chip) -> dict[int, int]:
     """Give the wire that each global network's buffer repeats."""
     return {
-        cell.outputs["GLOBAL_BUFFER_OUTPUT"]: cell.inputs["USER_SIGNAL_TO_GLOBAL_BUFFER"]
+        cell.outputs["GLOBAL_BUFFER_OUTPUT"]: cell.inputs[
+            "USER_SIGNAL_TO_GLOBAL_BUFFER"
+        ]
         for cell in chip.cells
         if cell.kind == "gb"
     }
