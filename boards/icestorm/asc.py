@@ -70,9 +70,12 @@ def read_asc(text: str) -> Bitmap:
             case ["extra_bit", bank, column, row] if not rows:
                 extra.add((_number(bank), _number(column), _number(row)))
             case ["ram_data", x, y]:
-                memories[_number(x), _number(y)] = _memory(head, rows)
+                place = (_number(x), _number(y))
+                memories[place] = _memory(chip, place, rows)
             case [kind, x, y] if kind.endswith("_tile"):
                 place = (_number(x), _number(y))
+                if place in filled:
+                    raise _damage(f"has tile {place} twice")
                 _fill(chip, bits, place, kind.removesuffix("_tile"), rows)
                 filled.add(place)
             case _:
@@ -100,20 +103,18 @@ def _fill(
     tile = chip.tiles.get(place)
     if tile is None or tile.kind != kind:
         raise _damage(f"has no {kind} tile at {place}")
-    width = {len(row) for row in rows}
-    if (
-        len(rows) != tile.rows
-        or width != {tile.columns}
-        or set("".join(rows)) > {*"01"}
-    ):
+    whole = re.compile(f"[01]{{{tile.columns}}}")
+    if len(rows) != tile.rows or not all(whole.fullmatch(row) for row in rows):
         raise _damage(f"damages {kind} tile {place}")
     values = np.frombuffer("".join(rows).encode(), np.uint8) - ord("0")
     bits[tile.first : tile.first + len(values)] = values
 
 
-def _memory(head: str, rows: tuple[str, ...]) -> tuple[str, ...]:
+def _memory(chip: Chip, place: Place, rows: tuple[str, ...]) -> tuple[str, ...]:
+    if place not in chip.tiles or chip.tiles[place].kind != "ramb":
+        raise _damage(f"has no block RAM at {place}")
     if len(rows) != 16 or not all(re.fullmatch("[0-9a-f]{64}", row) for row in rows):
-        raise _damage(f"damages .{head}")
+        raise _damage(f"damages the block RAM at {place}")
     return rows
 
 

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The bitstream of a whole iCEBreaker, read back, answers on its serial pins."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +17,7 @@ from hwgq.boards.top import clocks_per_bit
 from hwgq.compile.gate_level import build_netlist_bench, exchange
 from hwgq.errors import VerificationError
 from tests.boards.designs import write_build
+from tests.boards.spoil import flip
 
 PINS = {"35": "osc_i", "6": "rx_i", "9": "tx_o"}
 
@@ -65,12 +65,6 @@ def _pll(bitmap: Bitmap) -> Cell:
     return next(cell for cell in bitmap.chip.cells if cell.kind == "pll")
 
 
-def _flip(bitmap: Bitmap, bit: int) -> Bitmap:
-    bits = bitmap.bits.copy()
-    bits[bit] ^= 1
-    return replace(bitmap, bits=bits)
-
-
 def test_the_plls_dividers_are_read(folder: Path, bitmap: Bitmap) -> None:
     def parameters(bitmap: Bitmap) -> dict[str, str]:
         netlist = netlist_of(bitmap, package="sg48", pins=PINS)
@@ -81,7 +75,7 @@ def test_the_plls_dividers_are_read(folder: Path, bitmap: Bitmap) -> None:
     wanted = design.flow.pll(design.board.clock.mhz, design.mhz).parameters
     settings = {name: f"{value}" for name, value in wanted.items()}
     assert parameters(bitmap) == {"FEEDBACK_PATH": '"SIMPLE"', **settings}
-    spoiled = parameters(_flip(bitmap, _pll(bitmap).config["DIVF_3"]))
+    spoiled = parameters(flip(bitmap, _pll(bitmap).config["DIVF_3"]))
     assert spoiled["DIVF"] == f"{wanted['DIVF'] ^ 8}"
 
 
@@ -96,13 +90,13 @@ def test_the_plls_dividers_are_read(folder: Path, bitmap: Bitmap) -> None:
     ],
 )
 def test_another_pll_is_refused(bitmap: Bitmap, parameter: str, problem: str) -> None:
-    spoiled = _flip(bitmap, _pll(bitmap).config[parameter])
+    spoiled = flip(bitmap, _pll(bitmap).config[parameter])
     with pytest.raises(VerificationError, match=problem):
         netlist_of(spoiled, package="sg48", pins=PINS)
 
 
 def test_a_pll_needs_its_pad(bitmap: Bitmap) -> None:
     pad = bitmap.chip.packages["sg48"]["35"]
-    spoiled = _flip(bitmap, bitmap.chip.input_enables[pad])
+    spoiled = flip(bitmap, bitmap.chip.input_enables[pad])
     with pytest.raises(VerificationError, match="io_12_31_1: is read but its input"):
         netlist_of(spoiled, package="sg48", pins=PINS)

@@ -12,8 +12,9 @@ from hwgq.boards.icestorm import netlist_of
 from hwgq.boards.icestorm.asc import Bitmap, read_asc
 from hwgq.boards.icestorm.netlist import Carry, Instance, Lut, Netlist, Part, Register
 from hwgq.boards.icestorm.routing import trace
-from hwgq.errors import BoardError, VerificationError
+from hwgq.errors import VerificationError
 from tests.boards.circuits import everything, implement, pins_of
+from tests.boards.spoil import entry, flip
 
 PINS = pins_of("5k", "sg48", "35")
 
@@ -39,17 +40,6 @@ def read_or_refuse(bitmap: Bitmap) -> Netlist | None:
         return read(bitmap)
     except VerificationError:
         return None
-
-
-def flip(bitmap: Bitmap, *numbers: int) -> Bitmap:
-    bits = bitmap.bits.copy()
-    bits[list(numbers)] ^= 1
-    return replace(bitmap, bits=bits)
-
-
-def entry(bitmap: Bitmap, x: int, y: int, name: str) -> list[int]:
-    """Give the numbers of a named entry's bits."""
-    return bitmap.chip.tiles[x, y].bits(name)
 
 
 def parts(netlist: Netlist, kind: type[Part]) -> Iterator[Part]:
@@ -97,106 +87,6 @@ def test_no_flipped_switch_goes_unnoticed(bitmap: Bitmap, netlist: Netlist) -> N
     joined = np.flatnonzero(trace(bitmap).understood & (bitmap.bits == 1))
     for bit in np.random.default_rng(0).choice(joined, 30, replace=False).tolist():
         assert read_or_refuse(flip(bitmap, bit)) != netlist
-
-
-def test_no_other_bit_can_be_set_unnoticed(bitmap: Bitmap) -> None:
-    chip = bitmap.chip
-    known = np.zeros(chip.bits, np.bool_)
-    known[chip.routing.bits[chip.routing.weights > 0]] = True
-    for tile in chip.tiles.values():
-        known[[bit for name in tile.entries for bit in tile.bits(name)]] = True
-    unknown = np.flatnonzero(~known)
-    for bit in np.random.default_rng(0).choice(unknown, 5).tolist():
-        with pytest.raises(VerificationError, match="without a known meaning is 1"):
-            read(flip(bitmap, bit))
-
-
-@pytest.mark.parametrize(
-    ("x", "y", "name", "value"),
-    [
-        (3, 31, "IoCtrl.LVDS", 1),
-        (3, 31, "Icegate", 1),
-        (3, 31, "NegClk", 1),
-        (3, 31, "PLL.PLLCONFIG_1", 1),
-        (12, 31, "PLL.PLLCONFIG_9", 1),  # a PLL's, but that is off
-        (6, 2, "RamCascade.CBIT_4", 1),
-        (0, 5, "IpConfig.CBIT_1", 1),
-        (0, 5, "LC_3", 0),
-        (0, 5, "Cascade.MULT0_LC02_inmux02_5", 0),
-        (0, 1, "IpConfig.CBIT_0", 1),
-        (3, 4, "ColBufCtrl.glb_netwk_3", 0),
-        (3, 6, "ColBufCtrl.glb_netwk_3", 1),
-    ],
-)
-def test_bits_that_are_not_read_back_are_refused_by_name(
-    bitmap: Bitmap, x: int, y: int, name: str, value: int
-) -> None:
-    bit = entry(bitmap, x, y, name)[0]
-    with pytest.raises(VerificationError) as caught:
-        read(flip(bitmap, bit))
-    assert f"tile {x} {y}: bit B" in str(caught.value)
-    assert f"({name}) is {value} and is not read back" in str(caught.value)
-
-
-def test_a_switch_that_joins_nothing_is_refused(bitmap: Bitmap) -> None:
-    routing = bitmap.chip.routing
-    known = set(zip(routing.switch.tolist(), routing.setting.tolist(), strict=True))
-    wide = np.flatnonzero((routing.weights > 0).sum(axis=1) == 5)
-    settings = (bitmap.bits[routing.bits] * routing.weights).sum(axis=1)
-    switch = next(i for i in wide.tolist() if not settings[i] and (i, 1) not in known)
-    last = int(routing.bits[switch, routing.weights[switch] == 1][0])
-    with pytest.raises(VerificationError, match="switch in a setting that joins noth"):
-        read(flip(bitmap, last))
-
-
-def close(bitmap: Bitmap, pip: int) -> Bitmap:
-    """Close an open switch."""
-    routing = bitmap.chip.routing
-    switch, setting = int(routing.switch[pip]), int(routing.setting[pip])
-    bits = bitmap.bits.copy()
-    bits[routing.bits[switch][(routing.weights[switch] & setting) > 0]] = 1
-    return replace(bitmap, bits=bits)
-
-
-def test_a_wire_with_two_drivers_is_refused(bitmap: Bitmap) -> None:
-    routing = bitmap.chip.routing
-    settings = (bitmap.bits[routing.bits] * routing.weights).sum(axis=1)
-    driven = np.unique(routing.target[settings[routing.switch] == routing.setting])
-    second = np.isin(routing.target, driven) & (settings[routing.switch] == 0)
-    with pytest.raises(VerificationError, match="is driven by two switches"):
-        read(close(bitmap, int(np.flatnonzero(second)[0])))
-
-
-def test_wires_that_drive_each_other_are_refused(bitmap: Bitmap) -> None:
-    routing = bitmap.chip.routing
-    empty = replace(bitmap, bits=np.zeros_like(bitmap.bits))
-    number = {
-        pair: pip
-        for pip, pair in enumerate(
-            zip(routing.source.tolist(), routing.target.tolist(), strict=True)
-        )
-    }
-    there, back = next(
-        (pip, number[target, source])
-        for (source, target), pip in number.items()
-        if (target, source) in number
-    )
-    with pytest.raises(VerificationError, match="drives itself in a circle"):
-        trace(close(close(empty, there), back))
-
-
-def test_a_hard_block_in_use_is_refused(bitmap: Bitmap) -> None:
-    chip = bitmap.chip
-    wires = {
-        wire: cell.name
-        for cell in chip.cells
-        if cell.kind == "spram"
-        for wire in cell.inputs.values()
-    }
-    pip = int(np.flatnonzero(np.isin(chip.routing.target, list(wires)))[0])
-    name = wires[int(chip.routing.target[pip])]
-    with pytest.raises(VerificationError, match=f"{name}: is in use: its input"):
-        read(close(bitmap, pip))
 
 
 Spoil = Callable[[Bitmap, Netlist], Bitmap]
@@ -266,12 +156,6 @@ def _open_clock(bitmap: Bitmap, netlist: Netlist) -> Bitmap:
             ),
             "is driven by its buffer and by its pad",
         ),
-        (
-            lambda bitmap, _: replace(
-                bitmap, extra_bits=bitmap.extra_bits | {(0, 1, 2)}
-            ),
-            r"the bit \(0, 1, 2\) is set and has no known meaning",
-        ),
     ],
 )
 def test_a_cell_that_is_not_read_back_is_refused(
@@ -306,10 +190,3 @@ def test_a_pin_in_use_needs_a_port(bitmap: Bitmap, port: str, use: str) -> None:
     pins = {pin: name for pin, name in PINS.items() if name != port}
     with pytest.raises(VerificationError, match=f"{use} .*design has no port for"):
         read(bitmap, pins)
-
-
-def test_unknown_packages_and_pins_are_refused(bitmap: Bitmap) -> None:
-    with pytest.raises(BoardError, match="has no package 'tq144'"):
-        netlist_of(bitmap, package="tq144", pins=PINS)
-    with pytest.raises(BoardError, match="has no pin '1000'"):
-        read(bitmap, {"1000": "d0"})
