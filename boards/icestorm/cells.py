@@ -176,8 +176,9 @@ def pll(bitmap: Bitmap, cell: Cell) -> dict[str, int] | None:
     if values.get("PLLTYPE", 0) == 0:
         return None
     dividers = {name: values.pop(name) for name in _PLL_DIVIDERS}
-    if {name: value for name, value in values.items() if value} != _PLL_FIXED:
-        raise refusal(cell, f"is no SB_PLL40_PAD with simple feedback: {values}")
+    settings = {name: value for name, value in values.items() if value}
+    if settings != _PLL_FIXED:
+        raise refusal(cell, f"is no SB_PLL40_PAD with simple feedback: {settings}")
     return dividers
 
 

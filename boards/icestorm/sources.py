@@ -99,9 +99,8 @@ def find_sources(bitmap: Bitmap, nets: Nets) -> Sources:
 
 
 def _check_idle(cell: Cell, nets: Nets) -> None:
-    for port, wire in cell.inputs.items():
-        if nets.driven(wire):
-            raise refusal(cell, f"is in use: its input {port} is driven")
+    if any(nets.driven(wire) for wire in cell.inputs.values()):
+        raise refusal(cell, "is in use: one of its inputs is driven")
 
 
 def _networks(bitmap: Bitmap, nets: Nets) -> dict[int, Source | int | None]:
