@@ -58,8 +58,8 @@ def _lut(signals: Signals, cell: Cell) -> Lut:
     # From the highest input on, so that the places of the others do not change.
     for i in (3, 2, 1, 0):
         low, high = _halves(table, i)
-        if low == high or inputs[i] == LOW:
-            table = low
+        if inputs[i] in {LOW, HIGH} or low == high:
+            table = high if inputs[i] == HIGH else low
             del inputs[i]
     return Lut(name=f"lut_{tile_name(cell)}", table=table, inputs=tuple(inputs))
 
@@ -74,12 +74,9 @@ def _halves(table: int, index: int) -> tuple[int, int]:
 
 
 def _carry(signals: Signals, cell: Cell) -> Carry:
-    bitmap = signals.sources.bitmap
-    if not cells.logic_cell(bitmap, cell).carries:
+    if not cells.logic_cell(signals.sources.bitmap, cell).carries:
         raise refusal(cell, "has its carry read but switched off")
-    first = HIGH if cell.index == 0 and cells.first_carry(bitmap, cell) else LOW
-    low, high = (signals.on(cell.inputs[port]) for port in ("I1", "I2"))
-    before = signals.on(cell.inputs["CIN"], idle=first)
+    low, high, before = (signals.on(cell.inputs[port]) for port in ("I1", "I2", "CIN"))
     return Carry(name=f"carry_{tile_name(cell)}", inputs=(low, high, before))
 
 

@@ -49,7 +49,9 @@ class Signals:
             If it is something that is not read back.
         """
         source = self.sources.of(wire)
-        return idle if source is None else self._name(source)
+        if source is not None:
+            return self._name(source)
+        return HIGH if self.sources.is_high(wire) else idle
 
     def _name(self, source: Source) -> str:
         cell, port = self.sources.bitmap.chip.cells[source.cell], source.port

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from hwgq.boards.icestorm.asc import Bitmap
-from hwgq.boards.icestorm.cells import refusal
+from hwgq.boards.icestorm.cells import first_carry, refusal
 from hwgq.boards.icestorm.chip import Cell, Chip
 from hwgq.boards.icestorm.routing import Nets
 from hwgq.errors import VerificationError
@@ -37,12 +37,15 @@ class Sources:
     networks
         What drives a global network: the output of a pad, the wire that a buffer
         repeats, or nothing.
+    high
+        Wires that are 1 where others that nothing drives are 0: first carries.
     """
 
     bitmap: Bitmap
     nets: Nets
     outputs: Mapping[int, Source]
     networks: Mapping[int, Source | int | None]
+    high: frozenset[int]
 
     def of(self, wire: int) -> Source | None:
         """Find what drives a wire.
@@ -55,7 +58,7 @@ class Sources:
         Returns
         -------
         Source or None
-            None if nothing does: the device then reads 0, or the input's default.
+            None if nothing does.
 
         Raises
         ------
@@ -72,6 +75,10 @@ class Sources:
             raise VerificationError(place, problem, "Clock the design from a pin")
         return driver if isinstance(driver, Source) else self.of(driver)
 
+    def is_high(self, wire: int) -> bool:
+        """Tell whether a wire that nothing drives is 1."""
+        return int(self.nets.origin[wire]) in self.high
+
 
 def find_sources(bitmap: Bitmap, nets: Nets) -> Sources:
     """Find what drives every wire.
@@ -84,18 +91,28 @@ def find_sources(bitmap: Bitmap, nets: Nets) -> Sources:
     Raises
     ------
     VerificationError
-        If a hard block that is not read back is in use, a global network is driven
-        twice, or a bit outside the tiles is unknown.
+        If a hard block that is not read back is in use, a carry or global network is
+        driven twice, or a bit outside the tiles is unknown.
     """
-    outputs = {}
+    outputs, high = {}, set()
     for number, cell in enumerate(bitmap.chip.cells):
         if cell.kind not in _READ_BACK:
             _check_idle(cell, nets)
+        if cell.kind == "lc" and cell.index == 0 and first_carry(bitmap, cell):
+            if nets.driven(cell.inputs["CIN"]):
+                raise refusal(cell, "gets two carries")
+            high.add(cell.inputs["CIN"])
         for port, wire in cell.outputs.items():
             if not port.startswith(_SHARED):
                 outputs[wire] = Source(number, port)
     networks = _networks(bitmap, nets)
-    return Sources(bitmap=bitmap, nets=nets, outputs=outputs, networks=networks)
+    return Sources(
+        bitmap=bitmap,
+        nets=nets,
+        outputs=outputs,
+        networks=networks,
+        high=frozenset(high),
+    )
 
 
 def _check_idle(cell: Cell, nets: Nets) -> None:

@@ -60,11 +60,12 @@ def _make(part: Part) -> Iterator[str]:
 
 def _table(lut: Lut) -> str:
     """Look up the output: a shift is what both Verilator and yosys take."""
-    rows = 1 << len(lut.inputs)
-    if rows == 1:
-        return HIGH if lut.table else LOW
-    inputs = ", ".join(reversed(lut.inputs))
-    return f"1'({rows}'h{lut.table:x} >> {{{inputs}}})"
+    match lut.inputs:
+        case ():
+            return HIGH if lut.table else LOW
+        case (signal,):
+            return signal if lut.table == 0b10 else f"~{signal}"
+    return f"1'({1 << len(lut.inputs)}'h{lut.table:x} >> {_joined(lut.inputs[::-1])})"
 
 
 def _majority(inputs: tuple[str, str, str]) -> str:
@@ -79,13 +80,17 @@ def _majority(inputs: tuple[str, str, str]) -> str:
 
 def _instance(part: Instance) -> Iterator[str]:
     parameters = [f".{name}({value})" for name, value in part.parameters.items()]
-    ports = [f".{name}({{{', '.join(bits)}}})" for name, bits in part.inputs.items()]
+    ports = [f".{name}({_joined(bits)})" for name, bits in part.inputs.items()]
     ports += [f".{name}({signal})" for name, signal in part.outputs.items()]
     yield f"{part.model} #("
     yield from _listed(parameters)
     yield f") {part.name} ("
     yield from _listed(ports)
     yield ");"
+
+
+def _joined(bits: tuple[str, ...]) -> str:
+    return bits[0] if len(bits) == 1 else f"{{{', '.join(bits)}}}"
 
 
 def _listed(items: Sequence[str]) -> Iterator[str]:

@@ -129,7 +129,9 @@ def test_a_hard_block_in_use_is_refused(bitmap: Bitmap) -> None:
     }
     pip = int(np.flatnonzero(np.isin(chip.routing.target, list(wires)))[0])
     name = wires[int(chip.routing.target[pip])]
-    with pytest.raises(VerificationError, match=f"{name}: is in use: one of its inputs"):
+    with pytest.raises(
+        VerificationError, match=f"{name}: is in use: one of its inputs"
+    ):
         read(close(bitmap, pip))
 
 

@@ -12,6 +12,7 @@ from hwgq.boards.icestorm import netlist_of
 from hwgq.boards.icestorm.asc import Bitmap, read_asc
 from hwgq.boards.icestorm.netlist import Carry, Instance, Lut, Netlist, Part, Register
 from hwgq.boards.icestorm.routing import trace
+from hwgq.boards.icestorm.signals import HIGH, LOW
 from hwgq.errors import VerificationError
 from tests.boards.circuits import everything, implement, pins_of
 from tests.boards.spoil import entry, flip
@@ -121,11 +122,8 @@ def _pad(port: str, *names: str) -> Spoil:
 
 def _open_clock(bitmap: Bitmap, netlist: Netlist) -> Bitmap:
     x, y, _ = place(next(parts(netlist, Register)))
-    wire = next(
-        cell.inputs["CLK"]
-        for cell in bitmap.chip.cells
-        if cell.kind == "lc" and cell.place == (x, y)
-    )
+    cells = (cell for cell in bitmap.chip.cells if cell.kind == "lc")
+    wire = next(cell.inputs["CLK"] for cell in cells if cell.place == (x, y))
     routing = bitmap.chip.routing
     switch = routing.switch[routing.target == wire][0]
     bits = bitmap.bits.copy()
@@ -133,10 +131,18 @@ def _open_clock(bitmap: Bitmap, netlist: Netlist) -> Bitmap:
     return replace(bitmap, bits=bits)
 
 
+def _second_carry(bitmap: Bitmap, netlist: Netlist) -> Bitmap:
+    carries = (part for part in parts(netlist, Carry) if place(part)[2] == 0)
+    onward = next(part for part in carries if part.inputs[2].startswith("carry_"))
+    x, y, _ = place(onward)
+    return flip(bitmap, *entry(bitmap, x, y, "CarryInSet"))
+
+
 @pytest.mark.parametrize(
     ("spoil", "problem"),
     [
         (_first(Carry, 8), "has its carry read but switched off"),
+        (_second_carry, "gets two carries"),
         (_open_clock, "has a register without a clock"),
         (_ram(0, "RamConfig.PowerUp"), "is read but switched off"),
         (_ram(1, "NegClk"), "reads and writes at opposite edges"),
@@ -165,24 +171,32 @@ def test_a_cell_that_is_not_read_back_is_refused(
         read(spoil(bitmap, netlist))
 
 
-def test_registers_follow_their_bits(bitmap: Bitmap, netlist: Netlist) -> None:
-    register = next(
-        part for part in parts(netlist, Register) if part.control.reset != "1'b0"
-    )
-    for bit, change in (
-        (18, {"value": not register.value}),
-        (
-            19,
-            {
-                "control": replace(
-                    register.control, asynchronous=not register.control.asynchronous
-                )
-            },
-        ),
-    ):
-        spoiled = read(flip(bitmap, logic_bit(bitmap, register, bit)))
+def test_the_first_carry_is_a_bit(bitmap: Bitmap, netlist: Netlist) -> None:
+    carries = (part for part in parts(netlist, Carry) if place(part)[2] == 0)
+    first = next(part for part in carries if part.inputs[2] == LOW)
+    x, y, _ = place(first)
+    spoiled = read(flip(bitmap, *entry(bitmap, x, y, "CarryInSet")))
+    (found,) = (part for part in spoiled.parts if part.name == first.name)
+    assert found == replace(first, inputs=(*first.inputs[:2], HIGH))
+
+
+def test_a_register_follows_its_bits(bitmap: Bitmap, netlist: Netlist) -> None:
+    def changed(bit: int) -> Part:
+        spoiled = read(flip(bitmap, bit))
         (found,) = (part for part in spoiled.parts if part.name == register.name)
-        assert found == replace(register, **change)
+        return found
+
+    register = next(r for r in parts(netlist, Register) if r.control.reset != LOW)
+    control = register.control
+    x, y, _ = place(register)
+    value = changed(logic_bit(bitmap, register, 18))
+    assert value == replace(register, value=not register.value)
+    other = replace(control, asynchronous=not control.asynchronous)
+    asynchronous = changed(logic_bit(bitmap, register, 19))
+    assert asynchronous == replace(register, control=other)
+    other = replace(control, falling=not control.falling)
+    falling = changed(entry(bitmap, x, y, "NegClk")[0])
+    assert falling == replace(register, control=other)
 
 
 @pytest.mark.parametrize(("port", "use"), [("d3", "is read"), ("q3", "drives a pin")])
