@@ -151,7 +151,7 @@ def _routing(switches: Table, pips: Table, tiles: Mapping[Place, Tile]) -> Routi
 def _lut_inputs(pips: Table, switches: Table, wires: list[str]) -> dict[int, int]:
     """Find the physical wire behind every input of a LUT.
 
-    nextpnr exchanges a LUT's inputs by switches that exist in its mind alone.
+    nextpnr can exchange a LUT's inputs; for that it imagines switches without bits.
     """
     imagined = pips.records[switches.records["width"][pips.records["switch"]] == 0]
     return {

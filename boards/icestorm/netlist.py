@@ -33,7 +33,7 @@ class Carry:
         return self.inputs
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class Control:
     """What registers may share.
 

@@ -3,6 +3,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
+from operator import attrgetter
 
 from hwgq.boards.icestorm.netlist import (
     Carry,
@@ -70,11 +71,10 @@ def _table(lut: Lut) -> str:
 
 def _majority(inputs: tuple[str, str, str]) -> str:
     a, b, c = sorted(inputs)  # constants come first
-    match a:
-        case "1'b0":
-            return f"{b} & {c}"
-        case "1'b1":
-            return f"{b} | {c}"
+    if a == LOW:
+        return f"{b} & {c}"
+    if a == HIGH:
+        return f"{b} | {c}"
     return f"({a} & {b}) | (({a} | {b}) & {c})"
 
 
@@ -100,38 +100,33 @@ def _listed(items: Sequence[str]) -> Iterator[str]:
 
 def _blocks(registers: Iterable[Register]) -> Iterator[str]:
     """Write one block for all registers that share their control."""
-
-    def shared(register: Register) -> tuple[object, ...]:
-        control = register.control
-        return (
-            *(control.clock, control.falling, control.enable),
-            *(control.reset, control.asynchronous),
-        )
-
-    for _, group in groupby(sorted(registers, key=shared), key=shared):
+    by_control = attrgetter("control")
+    for control, group in groupby(sorted(registers, key=by_control), by_control):
         members = list(group)
-        yield from _block(members[0].control, members)
+        resets = [f"{register.name} <= 1'b{register.value:d};" for register in members]
+        loads = [f"{register.name} <= {register.data};" for register in members]
+        yield from _block(control, resets, loads)
 
 
-def _block(control: Control, registers: Sequence[Register]) -> Iterator[str]:
+def _block(control: Control, resets: list[str], loads: list[str]) -> Iterator[str]:
     edge = f"{'negedge' if control.falling else 'posedge'} {control.clock}"
-    enabled = f"if ({control.enable}) begin"
-    resets = [f"{r.name} <= 1'b{r.value:d};" for r in registers]
     if control.asynchronous:
-        yield f"always @({edge} or posedge {control.reset})"
-        yield f"  if ({control.reset}) begin"
-        yield from (f"    {line}" for line in resets)
-        yield f"  end else {enabled}"
+        yield f"always @({edge} or posedge {control.reset}) begin"
+        body = _branch(control.reset, resets, _branch(control.enable, loads))
     else:
-        yield f"always @({edge})"
-        yield f"  {enabled}"
-        if control.reset != LOW:
-            yield f"    if ({control.reset}) begin"
-            yield from (f"      {line}" for line in resets)
-            yield "    end else begin"
-    deep = not control.asynchronous and control.reset != LOW
-    for register in registers:
-        yield f"{'      ' if deep else '    '}{register.name} <= {register.data};"
-    if deep:
-        yield "    end"
-    yield "  end"
+        yield f"always @({edge}) begin"
+        body = _branch(control.enable, _branch(control.reset, resets, loads))
+    yield from (f"  {line}" for line in body)
+    yield "end"
+
+
+def _branch(
+    condition: str, then: Sequence[str], otherwise: Sequence[str] = ()
+) -> Sequence[str]:
+    """Choose between statements; a constant needs no choice."""
+    if condition in {LOW, HIGH}:
+        return then if condition == HIGH else otherwise
+    lines = [f"if ({condition}) begin", *(f"  {line}" for line in then)]
+    if otherwise:
+        lines += ["end else begin", *(f"  {line}" for line in otherwise)]
+    return [*lines, "end"]
