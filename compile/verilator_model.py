@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Turn SystemVerilog into a simulator's executable, once for each content.
 
-Most of what g++ would compile is Verilator's own runtime and headers, the same for every
-design: they are compiled once, and a small design then takes a second. These and the
-executables are kept in a cache folder under the hash of everything that they depend on.
+Most of what g++ would compile is Verilator's own runtime and headers, the same for
+every design: they are compiled once, and a small design then takes a second. They and
+the executables are kept in a cache folder under the hash of all that they depend on.
 """
 
 import contextlib
@@ -29,8 +29,8 @@ _COMPILE = (
     *("g++", "-std=c++20", "-march=native", "-DVL_TIME_CONTEXT", "-DVM_SC=0"),
     *("-DVM_COVERAGE=0", "-DVM_TIMING=0", "-DVM_TRACE_FST=0"),
 )
-# All models begin so, and most of what there is to compile is this. Verilator counts ones
-# by shifts and adds, but the processor has an instruction for it.
+# All models begin so, and most of what there is to compile is this. Verilator counts
+# ones by shifts and adds, but the processor has an instruction for it.
 _PRELUDE = """\
 #include <cstdint>
 #include <cstdio>
@@ -206,8 +206,9 @@ def _build(
     (scratch / "model.cpp").write_text("".join(lines))
     tools.run(
         [
-            *(*_flags(trace), level, "-include", prelude, "-Imodel"),
-            *("-o", "model.out", "model.cpp", runtime),
+            *_flags(trace),
+            *(level, "-include", str(prelude), "-Imodel"),
+            *("-o", "model.out", "model.cpp", str(runtime)),
         ],
         cwd=scratch,
         log=model.with_name(f"{model.name}-compiler.log"),
