@@ -38,6 +38,7 @@ def pages() -> dict[str, str]:
         "hardware.md": _hardware(),
         "python.md": _page("Python interface", _interface()),
         "training.md": _training(),
+        "verification.md": _verification(),
     }
 
 
@@ -80,6 +81,15 @@ def _hardware() -> str:
     text = (FOLDER / "templates" / "hardware.md").read_text()
     text = text.replace("{passes}", _passes()).replace("{rates}", rates)
     return text.replace("{bitstreams}", bitstreams)
+
+
+def _verification() -> str:
+    """Fill in the page on the ladder: one run of it, and how fast the rungs are."""
+    text = (FOLDER / "templates" / "verification.md").read_text()
+    for name in ("ladder", "emulation", "simulation"):
+        result = (RESULTS / f"{name}.md").read_text().strip()
+        text = text.replace(f"{{{name}}}", result)
+    return text
 
 
 def _interface() -> list[str]:
