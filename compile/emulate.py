@@ -21,7 +21,7 @@ from hwgq.compile.graph import Graph, IntArray
 from hwgq.compile.streams import Stream
 from hwgq.errors import DataError
 
-BLOCK_BYTES = 1 << 18
+BLOCK_BYTES = 1 << 20
 """What the widest stream of a block of frames may take in memory."""
 
 
