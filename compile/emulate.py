@@ -14,10 +14,11 @@ from typing import Self
 
 import numpy as np
 
-from hwgq.compile.bit_planes import Integers, WordArray, words
+from hwgq.compile.bit_planes import words
 from hwgq.compile.emulation_steps import Step, prepare
 from hwgq.compile.forms import Form
 from hwgq.compile.graph import Graph, IntArray
+from hwgq.compile.kernels import Integers, WordArray
 from hwgq.compile.streams import Stream
 from hwgq.errors import DataError
 

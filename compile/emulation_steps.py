@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hwgq.compile.bit_planes import WordArray, pack, place_values, unpack
+from hwgq.compile.bit_planes import pack, place_values, unpack
 from hwgq.compile.forms import Form
 from hwgq.compile.graph import (
     Add,
@@ -30,7 +30,13 @@ from hwgq.compile.graph import (
     WidthConverter,
 )
 from hwgq.compile.image_kernels import gather, gather_joined, largest, pixels_under
-from hwgq.compile.kernels import Activation, activate, lane_sums, products
+from hwgq.compile.kernels import (
+    Activation,
+    WordArray,
+    activate,
+    lane_sums,
+    products,
+)
 from hwgq.compile.popcount import layer_weights
 
 

@@ -4,7 +4,8 @@
 from dataclasses import dataclass
 from typing import Self
 
-from hwgq.compile.bit_planes import Integers, WordArray, pack, unpack
+from hwgq.compile.bit_planes import pack, unpack
+from hwgq.compile.kernels import Integers, WordArray
 from hwgq.compile.streams import IntArray, Stream
 
 

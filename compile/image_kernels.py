@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from hwgq.compile.bit_planes import WordArray, compiled
+from hwgq.compile.kernels import WordArray, compiled
 from hwgq.compile.streams import IntArray
 from hwgq.compile.window import Window
 
