@@ -250,6 +250,7 @@ def seconds_to_start(build: Path, cache: Path) -> float:
 def main() -> None:
     """Print the table, and write it."""
     rows, starts = [HEAD, ("---",) * len(HEAD)], []
+    load, cores = os.getloadavg()[0], os.cpu_count()
     with tempfile.TemporaryDirectory() as name:
         for number, case in enumerate(CASES):
             folder = Path(name) / str(number)
@@ -262,7 +263,8 @@ def main() -> None:
         f"`python -m benchmarks.emulation` at {commit()}, {machine()},"
         f" {versions('g++')}, NumPy {np.__version__}, Numba {numba.__version__},"
         f" onnxruntime {onnxruntime.__version__}, PyTorch {torch.__version__}.\n\n"
-        f"Frames lie in memory as bytes; medians of {ROUNDS} rounds in turn:\n\n"
+        f"Frames lie in memory as bytes; medians of {ROUNDS} rounds in turn, on {cores}"
+        f" cores that others loaded by {load:.1f} before:\n\n"
         f"{table}\n\n"
         f"The first frame of {case.name.partition(',')[0]} in a process takes"
         f" {starts[0]:.1f} s while Numba compiles, {starts[1]:.1f} s from its cache.\n"
