@@ -3,11 +3,13 @@
 
 Run `python -m benchmarks.emulation` in the project's root. Networks are untrained, with
 calibrated normalizations, and frames noise. All run in turn, round by round, on frames
-that lie in memory as bytes; a rate is the median of the rounds, beside it the best one,
-which others on the machine disturbed the least. Emulation's includes the check of the
-frames' range. `verify` compares some frames with PyTorch's integers.
-Then every answer is compared with emulation's: the sums of the C++ loop as they are,
-logits in float32 up to rounding. It may move a level: frames with others are counted.
+that lie in memory as bytes. On one core the seconds are of the processor's time, which
+others on the machine do not lengthen as they do the clock's; on several, of the clock.
+A rate is the median of the rounds. Emulation's includes the check of the frames' range.
+
+`verify` compares some frames with PyTorch's integers. Then every answer is compared
+with emulation's: the sums of the C++ loop as they are, logits in float32 up to
+rounding. It may move a level: frames with others are counted.
 """
 
 import os
@@ -47,7 +49,7 @@ from hwgq.train import export
 
 RESULTS = Path(__file__).parent / "results" / "emulation.md"
 BOARD = "ulx3s-85f"
-ROUNDS = 11
+ROUNDS = 7
 VERIFIED = 8
 ROUNDING = 1e-4
 """Of logits in float32, as a part of the largest; a level less is far more."""
@@ -212,9 +214,10 @@ def _emulation(emulator: Emulator, threads: int) -> Rival:
     def run(frames: Frames) -> tuple[Outputs, float]:
         shape = graph.streams[graph.input].shape
         codes = np.ascontiguousarray(on_device(frames, shape))
-        begun = time.perf_counter()
+        clock = time.process_time if threads == 1 else time.perf_counter
+        begun = clock()
         found = emulator.run(codes, threads=threads)
-        taken = time.perf_counter() - begun
+        taken = clock() - begun
         return found.reshape(len(frames), -1), taken
 
     return run
@@ -266,8 +269,9 @@ def main() -> None:
         f"`python -m benchmarks.emulation` at {commit()}, {machine()},"
         f" {versions('g++')}, NumPy {np.__version__}, Numba {numba.__version__},"
         f" onnxruntime {onnxruntime.__version__}, PyTorch {torch.__version__}.\n\n"
-        f"Frames lie in memory as bytes; medians of {ROUNDS} rounds in turn, on {cores}"
-        f" cores that others loaded by {load:.1f} before:\n\n"
+        f"Medians of {ROUNDS} rounds in turn, on {cores} cores that had a load of"
+        f" {load:.1f} before; frames lie in memory as bytes. Seconds of one core are of"
+        f" the processor's time, those of several of the clock's:\n\n"
         f"{table}\n\n"
         f"The first frame of {case.name.partition(',')[0]} in a process takes"
         f" {starts[0]:.1f} s while Numba compiles, {starts[1]:.1f} s from its cache.\n"

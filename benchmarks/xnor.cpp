@@ -4,10 +4,11 @@
 // xnor NETWORK FRAMES OUTPUTS: NETWORK is int64 words: the number of layers, then of
 // each its columns, rows, input bits, steps and shift, the planes of its inverted
 // weights, its thresholds (rows x steps) and its biases (rows). FRAMES are bytes,
-// OUTPUTS int64. Prints the seconds that the frames took.
-#include <chrono>
+// OUTPUTS int64. Prints the seconds of the processor's time that the frames took.
+#include <algorithm>
 #include <cstdint>
 #include <cstdio>
+#include <ctime>
 #include <fstream>
 #include <iterator>
 #include <vector>
@@ -72,7 +73,7 @@ int main(int, char **arguments) {
   const int64_t count = frames.size() / columns;
   Numbers outputs(count * rows), codes;
   Words planes;
-  const auto begun = std::chrono::steady_clock::now();
+  const std::clock_t begun = std::clock();
   for (int64_t f = 0; f < count; f++) {
     codes.assign(&frames[f * columns], &frames[f * columns] + columns);
     for (const Layer &l : layers) {
@@ -82,8 +83,8 @@ int main(int, char **arguments) {
     }
     std::copy(codes.begin(), codes.end(), &outputs[f * rows]);
   }
-  const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - begun;
+  const double taken = double(std::clock() - begun) / CLOCKS_PER_SEC;
   std::ofstream file(arguments[3], std::ios::binary);
   file.write(reinterpret_cast<const char *>(outputs.data()), 8 * outputs.size());
-  std::printf("%.9f\n", taken.count());
+  std::printf("%.9f\n", taken);
 }
