@@ -4,8 +4,8 @@
 Run `python -m benchmarks.simulation` in the project's root. Whole cores, handshakes,
 FIFOs and all: dot products by the adders that are synthesized, or by counting bits as
 `hwgq simulate` does; with nothing but the ends watched, or with every stream's beats,
-stalls and gaps recorded. Outputs are compared with emulation. Times are those of a user:
-frames go in as an array and come out as one.
+stalls and gaps recorded. Outputs are compared with emulation. Times are those of a
+user: frames go in as an array and come out as one.
 """
 
 import os

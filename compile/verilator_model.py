@@ -10,7 +10,8 @@ import contextlib
 import hashlib
 import importlib.resources
 import os
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import hwgq.cache
@@ -23,7 +24,7 @@ _VERILATE = (
     # Lint is the tests' business: foreign netlists are simulated, too.
     *("-Wno-fatal", "-Wno-lint", "-Wno-style", "-Werror-USERERROR"),
     *("--no-assert", "--no-timing"),
-    *("-O3", "--x-assign", "fast", "--x-initial", "unique"),
+    *("-O3", "--x-assign", "fast", "--x-initial", "unique", "--relative-includes"),
 )
 _COMPILE = (
     *("g++", "-std=c++20", "-march=native", "-DVL_TIME_CONTEXT", "-DVM_SC=0"),
@@ -44,6 +45,7 @@ _PRELUDE = """\
 #define VL_COUNTONES_Q(word) static_cast<IData>(__builtin_popcountll(word))
 """
 _KEY = 'extern const char hwgq_key[];\nconst char hwgq_key[] = "{key}";\n'
+_INCLUDE = re.compile(rb'^\s*`include "([^"]+)"', re.MULTILINE)
 
 
 def compile_model(
@@ -59,7 +61,7 @@ def compile_model(
     Parameters
     ----------
     sources
-        SystemVerilog or Verilog files; what they include is not followed.
+        SystemVerilog or Verilog files. What they include lies beside them.
     wrapper
         Text of the module `hwgq_sim`, which has the ports that the drivers know.
     trace
@@ -90,7 +92,7 @@ def compile_model(
         (scratch / "driver.cpp").write_bytes(drivers.joinpath(driver).read_bytes())
         base = _environment(scratch, trace)
         files = [*sources, scratch / "hwgq_sim.sv", scratch / "driver.cpp"]
-        contents = [(file.name.encode(), file.read_bytes()) for file in files]
+        contents = [item for file in files for item in _contents(file)]
         level = "-O3" if optimize else "-O0"
         parts = (part for item in contents for part in item)
         key = _digest(base, level.encode(), *parts)
@@ -125,6 +127,14 @@ def _environment(scratch: Path, trace: bool) -> bytes:
     verilator = tools.version("verilator")
     flags = (_VERILATE, _COMPILE, _PRELUDE, trace)
     return repr((compiler, verilator, *flags)).encode()
+
+
+def _contents(file: Path) -> Iterator[tuple[bytes, bytes]]:
+    """Read a file, and all that it includes."""
+    data = file.read_bytes()
+    yield file.name.encode(), data
+    for name in _INCLUDE.findall(data):
+        yield from _contents(file.with_name(name.decode()))
 
 
 def _digest(*parts: bytes) -> str:

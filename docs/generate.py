@@ -13,6 +13,7 @@ from docs.draw_curves import draw as draw_curves
 from docs.draw_passes import draw as draw_passes
 from docs.draw_quantizers import draw as draw_quantizers
 from docs.modules import module_pages, summary
+from hwgq.boards.top import choose_baud
 from hwgq.compile.pipeline import PASSES
 from hwgq.storage import write_bytes, write_text
 
@@ -62,7 +63,7 @@ def _boards() -> str:
             str(board.resources.luts),
             str(board.resources.block_rams),
             f"{board.clock.core_mhz:g}",
-            str(board.uart.baud),
+            str(choose_baud(board.clock.core_mhz, board.uart)),
         )
         for board in boards
     ]
