@@ -9,6 +9,7 @@ input of a single output pixel.
 """
 
 import dataclasses
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +17,7 @@ import numpy.typing as npt
 
 from hwgq.compile.emulate import channelwise
 from hwgq.compile.graph import ElementType, Graph, IntArray, Mvau, Thresholding, Vvau
+from hwgq.compile.network import Network
 from hwgq.compile.popcount import layer_weights, popcount_bounds, popcounts
 from hwgq.compile.reach import change
 
@@ -101,6 +103,36 @@ def boundary_vectors(graph: Graph, layer: Thresholded, seed: int = 0) -> IntArra
     )
     groups, taps, word = _shape(graph, layer)
     return codes.reshape(-1, groups, word, taps).swapaxes(2, 3)
+
+
+def boundary_frames(
+    graph: Graph, network: Network
+) -> Iterator[tuple[Thresholded, IntArray, IntArray]]:
+    """Give each layer, input codes that meet its thresholds, and what it shall emit.
+
+    Parameters
+    ----------
+    graph
+        A graph whose offsets are absorbed.
+    network
+        The network that it was made of, which says what is right.
+    """
+    sections = {section.name: section for section in network.sections}
+    for layer in boundary_layers(graph):
+        codes = boundary_vectors(graph, layer)
+        section = sections[layer.name]
+        integers = section.input_type.values(codes)
+        if isinstance(layer, Vvau):
+            integers = integers.swapaxes(-1, -2).reshape(
+                len(codes), layer.channels, layer.taps
+            )
+        if section.dot is not None:
+            expected = section.inner_codes(section.dot.multiply(integers))
+        else:
+            # Where all channels have the same thresholds, the layer holds them once.
+            every = np.broadcast_to(integers, (len(codes), section.channels))
+            expected = section.inner_codes(every)[:, : codes.shape[1]]
+        yield layer, codes, expected
 
 
 def coverage(graph: Graph, layer: Thresholded, codes: IntArray) -> Coverage:

@@ -8,7 +8,6 @@ RTL, without and with pauses at both ends.
 """
 
 import tempfile
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -18,17 +17,16 @@ from hwgq import boards
 from hwgq.compile import schedule
 from hwgq.compile.boundary import (
     Coverage,
-    Thresholded,
-    boundary_layers,
-    boundary_vectors,
+    boundary_frames,
     coverage,
     isolate,
 )
 from hwgq.compile.build_folder import NETWORK, SAMPLES, Build, load_build
 from hwgq.compile.emulate import emulate, emulate_layer
 from hwgq.compile.executors import finn_codes, qonnx_codes
-from hwgq.compile.graph import Graph, IntArray, Vvau
+from hwgq.compile.graph import Graph
 from hwgq.compile.ladder import Climb, Ladder, Rung
+from hwgq.compile.mismatch import FOLDER, Compared, keep_mismatch, watched
 from hwgq.compile.network import Network
 from hwgq.compile.onnx_file import load_network
 from hwgq.compile.pipeline import FRONT, Request, State, run_passes
@@ -40,7 +38,7 @@ from hwgq.compile.verilator import Stalls
 from hwgq.compile.witness import Testimony, testify
 from hwgq.errors import OptionError, VerificationError
 from hwgq.progress import step
-from hwgq.storage import write_json
+from hwgq.storage import remove, write_json
 
 THROUGH = ("emulate", "rtl")
 REPORT = "verify.json"
@@ -99,7 +97,10 @@ def verify(
     Raises
     ------
     MismatchError
-        If any integer differs; the ladder is in ``verify.json`` all the same.
+        If any integer differs; the ladder is in ``verify.json`` all the same, and what
+        shows the first one is in the build's folder `mismatch`.
+    DeadlockError
+        If the hardware stops; what shows that is in `mismatch`.
     VerificationError
         If a threshold is not covered, or a run with stalls had too few.
     """
@@ -118,8 +119,17 @@ def verify(
     _emulation(ladder, whole, data, evaluation)
     coverages = _boundary_emulation(ladder, whole, network)
     cycles = None
+    compared = Compared(
+        build=whole,
+        network=network,
+        inputs=data.inputs,
+        expected=evaluation.codes,
+        simulated=_simulated_frames(whole, len(data.inputs)),
+        stalls=Stalls(STALL_SEED),
+    )
     if through == "rtl":
-        cycles = _rtl(ladder, whole, evaluation)
+        with watched(compared, ladder):
+            cycles = _rtl(ladder, whole, evaluation)
         _boundary_rtl(ladder, whole, network)
     report = VerifyReport(
         reference="PyTorch" if given else "network.onnx in float64",
@@ -128,8 +138,9 @@ def verify(
         cycles_per_frame=cycles,
     )
     write_json(build / REPORT, asdict(report))
+    remove(build / FOLDER)
     if ladder.mismatch is not None:
-        raise ladder.mismatch
+        raise keep_mismatch(compared, ladder.mismatch)
     _check_coverage(coverages)
     return report
 
@@ -232,28 +243,6 @@ def _stall_shares(simulation: Simulation) -> dict[str, int | float | str]:
     return dict(shares)
 
 
-def _boundary_frames(
-    build: Build, network: Network
-) -> Iterator[tuple[Thresholded, IntArray, IntArray]]:
-    """Give each layer, input codes that meet its thresholds, and what it shall emit."""
-    sections = {section.name: section for section in network.sections}
-    for layer in boundary_layers(build.graph):
-        codes = boundary_vectors(build.graph, layer)
-        section = sections[layer.name]
-        integers = section.input_type.values(codes)
-        if isinstance(layer, Vvau):
-            integers = integers.swapaxes(-1, -2).reshape(
-                len(codes), layer.channels, layer.taps
-            )
-        if section.dot is not None:
-            expected = section.inner_codes(section.dot.multiply(integers))
-        else:
-            # Where all channels have the same thresholds, the layer holds them once.
-            every = np.broadcast_to(integers, (len(codes), section.channels))
-            expected = section.inner_codes(every)[:, : codes.shape[1]]
-        yield layer, codes, expected
-
-
 def _boundary_emulation(
     ladder: Ladder, build: Build, network: Network
 ) -> tuple[Coverage, ...]:
@@ -263,7 +252,7 @@ def _boundary_emulation(
         step("verify: boundary, emulation"),
         ladder.climb("boundary, emulation", 0) as climb,
     ):
-        for layer, codes, expected in _boundary_frames(build, network):
+        for layer, codes, expected in boundary_frames(graph, network):
             (found,) = emulate_layer(isolate(graph, layer), layer, [codes])
             climb.compare(layer.name, expected, found)
             climb.frames += len(codes)
@@ -274,7 +263,7 @@ def _boundary_emulation(
 def _boundary_rtl(ladder: Ladder, build: Build, network: Network) -> None:
     """Run every layer's hardware alone on its boundary frames."""
     with step("verify: boundary, rtl"), ladder.climb("boundary, rtl", 0) as climb:
-        for layer, codes, expected in _boundary_frames(build, network):
+        for layer, codes, expected in boundary_frames(build.graph, network):
             with tempfile.TemporaryDirectory() as folder:
                 alone = write_isolated_rtl(build.graph, layer, build.rtl, Path(folder))
                 found = simulate_rtl(alone, Path(folder), codes, taps=False)
