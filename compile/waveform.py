@@ -8,6 +8,7 @@ Cycle n, counted from the end of the reset, is the units 2n and 2n + 1 of time: 
 that moves in it stands on the wires at 2n, and the clock rises at 2n + 1.
 """
 
+import errno
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -18,7 +19,7 @@ from typing import BinaryIO, NamedTuple
 from pylibfst import ffi, lib
 from vcd.reader import Token, TokenKind, VarDecl, tokenize
 
-from hwgq.errors import DeadlockError, StorageError
+from hwgq.errors import DeadlockError
 from hwgq.storage import staged
 
 STREAMS = "streams"
@@ -75,12 +76,12 @@ def write_fst(vcd: Path, fst: Path, streams: Mapping[str, int]) -> None:
 
     Raises
     ------
-    StorageError
-        If the disk is full.
+    OSError
+        If the file cannot be made, or the disk is full.
     """
     writer = lib.fstWriterCreate(bytes(fst), 1)
     if writer == ffi.NULL:
-        raise StorageError(fst, "cannot be written", "Name a folder that you may write")
+        raise OSError(errno.EACCES, "no file can be made")
     with vcd.open("rb") as file:
         signals = _declare(writer, _header(file), streams)
         end = _copy(writer, file, signals)
@@ -91,7 +92,7 @@ def write_fst(vcd: Path, fst: Path, streams: Mapping[str, int]) -> None:
     if reader != ffi.NULL:
         lib.fstReaderClose(reader)
     if not whole:
-        raise StorageError(fst, "was not written whole", "Free some space on the disk")
+        raise OSError(errno.ENOSPC, "the file did not become whole")
 
 
 def scope_names(names: Iterable[str]) -> dict[str, str]:
