@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Measure how fast RTL is simulated, and how long a simulator takes to compile.
 
-Run `python -m benchmarks.simulation` in the project's root. Whole cores, handshakes, FIFOs
-and all: dot products by the adders that are synthesized, or by counting bits as `hwgq
-simulate` does; with nothing but the ends watched, or with every stream's beats, stalls and
-gaps recorded. Outputs are compared with emulation. Times are those of a user: frames go in
-as an array and come out as one.
+Run `python -m benchmarks.simulation` in the project's root. Whole cores, handshakes,
+FIFOs and all: dot products by the adders that are synthesized, or by counting bits as
+`hwgq simulate` does; with nothing but the ends watched, or with every stream's beats,
+stalls and gaps recorded. Outputs are compared with emulation. Times are those of a
+user: frames go in as an array and come out as one.
 """
 
 import os
@@ -141,11 +141,13 @@ def _run(
 def main() -> None:
     """Print the table, and write it."""
     rows = []
-    with tempfile.TemporaryDirectory() as name:
+    with (
+        tempfile.TemporaryDirectory() as name,
         # No simulator is there before. The first compiles Verilator's runtime, too.
-        with mock.patch.dict(os.environ, {"HWGQ_CACHE_DIR": f"{name}/cache"}):
-            for number, case in enumerate(CASES):
-                rows += rows_of(case, Path(name) / str(number))
+        mock.patch.dict(os.environ, {"HWGQ_CACHE_DIR": f"{name}/cache"}),
+    ):
+        for number, case in enumerate(CASES):
+            rows += rows_of(case, Path(name) / str(number))
     lines = [HEAD, ("---",) * len(HEAD), *rows]
     table = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
     text = (

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The stage that turns a compiled network into a bitstream."""
 
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from hwgq import tools
@@ -9,6 +11,7 @@ from hwgq.boards.flows.flow import (
     FOLDER,
     GATES,
     NETLIST,
+    ROUTED,
     TIMING,
     Command,
     pack,
@@ -26,8 +29,8 @@ from hwgq.boards.report import (
     too_big,
     used_cells,
 )
-from hwgq.errors import ToolFailedError
-from hwgq.stages import run_stage
+from hwgq.errors import StorageError, ToolFailedError
+from hwgq.stages import is_up_to_date, run_stage
 from hwgq.storage import locked, read_json, sha256_path, write_json, write_text
 
 #: Seeds that are tried in order until one reaches the clock.
@@ -63,34 +66,64 @@ def build(folder: Path) -> BuildResult:
     """
     design = read_design(folder)  # first: a lock would make a folder that is not there
     with locked(folder):
-        _synthesize(design, folder)
-        _route(design, folder)
-        _pack(design, folder)
+        for stage in _stages(design, folder):
+            run_stage(
+                folder,
+                stage.name,
+                inputs=stage.inputs,
+                outputs=stage.outputs,
+                work=stage.work,
+            )
         return _result(design, folder)
 
 
-def _synthesize(design: Design, folder: Path) -> None:
-    def work() -> None:
-        # A bitstream of an older design must not outlive a build that fails.
-        (folder / design.flow.bitstream_file).unlink(missing_ok=True)
-        for name, text in design.files.items():
-            write_text(folder / name, text)
-        _call(synthesize(design.flow), folder)
+def read_built(folder: Path) -> Design:
+    """Read a build folder whose bitstream is there and belongs to its sources.
 
-    run_stage(
-        folder,
-        "synthesize",
-        inputs={"build_id": design.info.build_id, **_version(design.flow.synthesizer)},
-        outputs=[folder / name for name in (*design.files, NETLIST, GATES)],
-        work=work,
-    )
+    Parameters
+    ----------
+    folder
+        The build folder, compiled.
+
+    Raises
+    ------
+    StorageError
+        If the bitstream is missing or stale.
+    BoardError
+        If the board cannot make the clock.
+    """
+    design = read_design(folder)
+    for stage in _stages(design, folder):
+        if not is_up_to_date(
+            folder, stage.name, inputs=stage.inputs, outputs=stage.outputs
+        ):
+            problem = f"has no bitstream of its sources: {stage.name} is to do"
+            raise StorageError(folder, problem, f"Run `hwgq build {folder}` first")
+    return design
 
 
-def _route(design: Design, folder: Path) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Stage:
+    """What :func:`hwgq.stages.run_stage` takes."""
+
+    name: str
+    inputs: Mapping[str, str]
+    outputs: Sequence[Path]
+    work: Callable[[], None]
+
+
+def _stages(design: Design, folder: Path) -> Iterator[_Stage]:
+    """List the stages; each one's inputs are what the one before it wrote."""
     flow = design.flow
-    run_stage(
-        folder,
-        "place and route",
+    yield _Stage(
+        name="synthesize",
+        inputs={"build_id": design.info.build_id, **_version(flow.synthesizer)},
+        outputs=[folder / name for name in (*design.files, NETLIST, GATES)],
+        work=lambda: _synthesize(design, folder),
+    )
+    routed = [folder / name for name in (flow.routed_file, ROUTED, TIMING, _SUMMARY)]
+    yield _Stage(
+        name="place and route",
         inputs={
             "netlist": sha256_path(folder / NETLIST),
             "constraints": sha256_path(folder / flow.constraints_file),
@@ -98,21 +131,24 @@ def _route(design: Design, folder: Path) -> None:
             "seed": str(design.seed),
             **_version(flow.router),
         },
-        outputs=[folder / flow.routed_file, folder / TIMING, folder / _SUMMARY],
+        outputs=routed,
         work=lambda: _try_seeds(design, folder),
     )
-
-
-def _pack(design: Design, folder: Path) -> None:
-    flow = design.flow
-    run_stage(
-        folder,
-        "pack",
+    yield _Stage(
+        name="pack",
         inputs={"routed": sha256_path(folder / flow.routed_file)}
         | _version(flow.packer),
         outputs=[folder / flow.bitstream_file],
         work=lambda: _call(pack(flow), folder),
     )
+
+
+def _synthesize(design: Design, folder: Path) -> None:
+    # A bitstream of an older design must not outlive a build that fails.
+    (folder / design.flow.bitstream_file).unlink(missing_ok=True)
+    for name, text in design.files.items():
+        write_text(folder / name, text)
+    _call(synthesize(design.flow), folder)
 
 
 def _try_seeds(design: Design, folder: Path) -> None:

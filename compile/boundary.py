@@ -9,15 +9,12 @@ input of a single output pixel.
 """
 
 import dataclasses
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from hwgq.compile.emulate import channelwise
 from hwgq.compile.graph import ElementType, Graph, IntArray, Mvau, Thresholding, Vvau
-from hwgq.compile.network import Network
 from hwgq.compile.popcount import layer_weights, popcount_bounds, popcounts
 from hwgq.compile.reach import change
 
@@ -105,36 +102,6 @@ def boundary_vectors(graph: Graph, layer: Thresholded, seed: int = 0) -> IntArra
     return codes.reshape(-1, groups, word, taps).swapaxes(2, 3)
 
 
-def boundary_frames(
-    graph: Graph, network: Network
-) -> Iterator[tuple[Thresholded, IntArray, IntArray]]:
-    """Give each layer, input codes that meet its thresholds, and what it shall emit.
-
-    Parameters
-    ----------
-    graph
-        A graph whose offsets are absorbed.
-    network
-        The network that it was made of, which says what is right.
-    """
-    sections = {section.name: section for section in network.sections}
-    for layer in boundary_layers(graph):
-        codes = boundary_vectors(graph, layer)
-        section = sections[layer.name]
-        integers = section.input_type.values(codes)
-        if isinstance(layer, Vvau):
-            integers = integers.swapaxes(-1, -2).reshape(
-                len(codes), layer.channels, layer.taps
-            )
-        if section.dot is not None:
-            expected = section.inner_codes(section.dot.multiply(integers))
-        else:
-            # Where all channels have the same thresholds, the layer holds them once.
-            every = np.broadcast_to(integers, (len(codes), section.channels))
-            expected = section.inner_codes(every)[:, : codes.shape[1]]
-        yield layer, codes, expected
-
-
 def coverage(graph: Graph, layer: Thresholded, codes: IntArray) -> Coverage:
     """Count the sides of a layer's thresholds that frames meet.
 
@@ -156,7 +123,7 @@ def coverage(graph: Graph, layer: Thresholded, codes: IntArray) -> Coverage:
         if isinstance(layer, Mvau):
             vectors = codes.reshape(-1, layer.columns)
         else:
-            vectors = channelwise(layer, codes)
+            vectors = _channelwise(layer, codes)
         weights = layer_weights(graph, layer)
         seen = popcounts(vectors, weights, element, layer.weight_bits)
         reachable, _ = _change(graph, layer, sides)
@@ -168,6 +135,12 @@ def coverage(graph: Graph, layer: Thresholded, codes: IntArray) -> Coverage:
         reachable=int(reachable.sum()),
         covered=int((reachable & met).sum()),
     )
+
+
+def _channelwise(layer: Vvau, codes: IntArray) -> IntArray:
+    """Bring what a VVAU reads to the shape (pixels, channels, taps)."""
+    groups = codes.reshape(-1, layer.taps, codes.shape[-1])
+    return groups.swapaxes(1, 2).reshape(-1, layer.channels, layer.taps)
 
 
 def _shape(graph: Graph, layer: Thresholded) -> tuple[int, ...]:

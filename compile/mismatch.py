@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hwgq.compile.boundary import boundary_frames
+from hwgq.compile.boundary_rungs import boundary_frames
 from hwgq.compile.build_folder import Build
 from hwgq.compile.graph import IntArray
 from hwgq.compile.ladder import Ladder
@@ -33,7 +33,7 @@ INPUT, TRACE, REPORT = "input.npy", "trace.fst", "report.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Compared:
+class Evidence:
     """What `verify` compares.
 
     Parameters
@@ -99,7 +99,7 @@ class Report:
     command: str | None = None
 
 
-def keep_mismatch(compared: Compared, error: MismatchError) -> MismatchError:
+def keep_mismatch(evidence: Evidence, error: MismatchError) -> MismatchError:
     """Write what shows a mismatch; give the error that names the folder.
 
     Raises
@@ -107,21 +107,21 @@ def keep_mismatch(compared: Compared, error: MismatchError) -> MismatchError:
     StorageError
         If the folder cannot be written.
     """
-    folder = compared.build.folder / FOLDER
+    folder = evidence.build.folder / FOLDER
     with step("verify: what shows the mismatch"), staged(folder) as made:
         made.mkdir()
-        if error.rung.startswith("boundary"):
-            _keep_layer(compared, error, made)
+        if error.rung.startswith("boundary, "):
+            _keep_layer(evidence, error, made)
         elif error.rung in {"rtl", "rtl, stalled"}:
-            _keep_rtl(compared, error.rung, error.index[0], error, made)
+            _keep_rtl(evidence, error.rung, error.index[0], error, made)
         else:
-            _keep_frame(compared, error, made)
+            _keep_frames(evidence, error, made)
     what = error.rung, error.layer, error.index, error.expected, error.got
     return MismatchError(*what, folder=folder)
 
 
 @contextmanager
-def watched(compared: Compared, ladder: Ladder) -> Iterator[None]:
+def watched(evidence: Evidence, ladder: Ladder) -> Iterator[None]:
     """Write what shows a deadlock of the core, if one comes meanwhile.
 
     Raises
@@ -131,7 +131,7 @@ def watched(compared: Compared, ladder: Ladder) -> Iterator[None]:
     StorageError
         If the folder cannot be written.
     """
-    graph, folder = compared.build.graph, compared.build.folder / FOLDER
+    graph, folder = evidence.build.graph, evidence.build.folder / FOLDER
     try:
         yield
     except DeadlockError as error:
@@ -140,7 +140,7 @@ def watched(compared: Compared, ladder: Ladder) -> Iterator[None]:
         frame = error.beats // graph.streams[graph.output].beats
         with step("verify: what shows the deadlock"), staged(folder) as made:
             made.mkdir()
-            _keep_rtl(compared, rung, min(frame, compared.simulated - 1), None, made)
+            _keep_rtl(evidence, rung, min(frame, evidence.simulated - 1), None, made)
         remedy = f"{error.remedy}; {folder} holds what shows it"
         raise DeadlockError(
             error.place, error.problem, remedy, cycle=error.cycle, beats=error.beats
@@ -148,20 +148,20 @@ def watched(compared: Compared, ladder: Ladder) -> Iterator[None]:
 
 
 def _keep_rtl(
-    compared: Compared,
+    evidence: Evidence,
     rung: str,
     frame: int,
     error: MismatchError | None,
     made: Path,
 ) -> None:
     """Keep few frames on which the whole core goes wrong, and a trace of them."""
-    build, stalls = compared.build, compared.stalls if rung != "rtl" else None
-    inputs = compared.inputs[: compared.simulated]
+    build, stalls = evidence.build, evidence.stalls if rung != "rtl" else None
+    inputs = evidence.inputs[: evidence.simulated]
     hardware = Hardware(
         graph=build.graph,
         rtl=build.rtl,
         codes=build.codes(inputs, "samples"),
-        expected={n: c[: len(inputs)] for n, c in compared.expected.items()},
+        expected={n: c[: len(inputs)] for n, c in evidence.expected.items()},
         stalls=stalls,
     )
     if error is None or error.layer in hardware.expected:
@@ -184,15 +184,15 @@ def _keep_rtl(
     _write(made, inputs[frames.start : frames.stop], report)
 
 
-def _keep_layer(compared: Compared, error: MismatchError, made: Path) -> None:
+def _keep_layer(evidence: Evidence, error: MismatchError, made: Path) -> None:
     """Keep few boundary frames on which one layer alone goes wrong."""
-    graph, frame = compared.build.graph, error.index[0]
-    cases = boundary_frames(graph, compared.network)
+    graph, frame = evidence.build.graph, error.index[0]
+    cases = boundary_frames(evidence.build, evidence.network)
     layer, codes, expected = next(case for case in cases if case[0].name == error.layer)
     frames, facts = range(frame, frame + 1), {}
     if error.rung == "boundary, rtl":
         with tempfile.TemporaryDirectory() as rtl:
-            alone = write_isolated_rtl(graph, layer, compared.build.rtl, Path(rtl))
+            alone = write_isolated_rtl(graph, layer, evidence.build.rtl, Path(rtl))
             hardware = Hardware(
                 graph=alone,
                 rtl=Path(rtl),
@@ -214,18 +214,19 @@ def _keep_layer(compared: Compared, error: MismatchError, made: Path) -> None:
     _write(made, codes[frames.start : frames.stop], report)
 
 
-def _keep_frame(compared: Compared, error: MismatchError, made: Path) -> None:
-    """Keep the frame on which software goes wrong, which has no state."""
+def _keep_frames(evidence: Evidence, error: MismatchError, made: Path) -> None:
+    """Keep a frame on which software goes wrong, or all that a board got before it."""
     frame, emulated = error.index[0], error.rung == "emulation"
+    first = 0 if error.rung.startswith("board, ") else frame
     report = Report(
         rung=error.rung,
         found=_facts(error),
         input_of="the network",
-        first_frame=frame,
-        frames=1,
-        command=_command(compared.build.folder, "emulate") if emulated else None,
+        first_frame=first,
+        frames=frame + 1 - first,
+        command=_command(evidence.build.folder, "emulate") if emulated else None,
     )
-    _write(made, compared.inputs[frame : frame + 1], report)
+    _write(made, evidence.inputs[first : frame + 1], report)
 
 
 def _write(made: Path, frames: npt.NDArray[Any], report: Report) -> None:

