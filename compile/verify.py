@@ -35,6 +35,7 @@ from hwgq.compile.emulate import emulate
 from hwgq.compile.executors import finn_codes, qonnx_codes
 from hwgq.compile.graph import Graph, IntArray
 from hwgq.compile.ladder import Climb, Ladder, Rung
+from hwgq.compile.mismatch import FOLDER, Evidence, keep_mismatch, watched
 from hwgq.compile.onnx_file import load_network
 from hwgq.compile.pipeline import FRONT, Request, State, run_passes
 from hwgq.compile.reference import Evaluation, evaluate
@@ -45,7 +46,7 @@ from hwgq.compile.verilator import Stalls
 from hwgq.compile.witness import Testimony, testify
 from hwgq.errors import OptionError, VerificationError
 from hwgq.progress import step
-from hwgq.storage import sha256_path, write_json
+from hwgq.storage import remove, sha256_path, write_json
 
 THROUGH = ("emulate", "rtl", *BOARD_RUNGS)
 REPORT = "verify.json"
@@ -116,7 +117,10 @@ def verify(
     Raises
     ------
     MismatchError
-        If any integer differs; the ladder is in ``verify.json`` all the same.
+        If any integer differs; the ladder is in ``verify.json`` all the same, and what
+        shows the first one is in the build's folder `mismatch`.
+    DeadlockError
+        If the hardware stops; what shows that is in `mismatch`.
     VerificationError
         If a threshold is not covered, or a run with stalls had too few.
     """
@@ -146,8 +150,17 @@ def verify(
         for name in (NETWORK, SAMPLES, DATAFLOW, RTL)
         if (build / name).exists()
     ]
+    evidence = Evidence(
+        build=whole,
+        network=network,
+        inputs=data.inputs,
+        expected=evaluation.codes,
+        simulated=_simulated_frames(whole, len(data.inputs)),
+        stalls=Stalls(STALL_SEED),
+    )
     if through != "emulate":
-        cycles = _rtl(ladder, whole, evaluation)
+        with watched(evidence, ladder):
+            cycles = _rtl(ladder, whole, evaluation)
         climb_boundary_rtl(ladder, whole, network)
     if through in BOARD_RUNGS:
         compared += climb_board(
@@ -165,8 +178,9 @@ def verify(
         compared=tuple(compared),
     )
     write_json(build / REPORT, asdict(report))
+    remove(build / FOLDER)
     if ladder.mismatch is not None:
-        raise ladder.mismatch
+        raise keep_mismatch(evidence, ladder.mismatch)
     check_coverage(coverages)
     return report
 

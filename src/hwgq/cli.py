@@ -148,7 +148,7 @@ def simulate(
     outputs: Annotated[Path, typer.Option(help="The network's outputs, as .npy.")],
     engine: Annotated[Engine, typer.Option(help="What runs it.")] = Engine.EMULATE,
     trace: Annotated[
-        Path | None, typer.Option(help="Waveform to write (engine rtl).")
+        Path | None, typer.Option(help="Waveform to write, an .fst (engine rtl).")
     ] = None,
     stalls: Annotated[
         int | None, typer.Option(help="Seed of stalls at both ends (engine rtl).")
