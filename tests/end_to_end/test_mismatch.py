@@ -14,7 +14,10 @@ from hwgq.compile import schedule
 from hwgq.compile.beats import pack, unpack
 from hwgq.compile.build_folder import load_build
 from hwgq.compile.emulate import emulate
+from hwgq.compile.graph import Graph
 from hwgq.compile.netlist import core_map
+from hwgq.compile.simulate_rtl import Simulation, simulate_rtl
+from hwgq.errors import MismatchError
 from hwgq.storage import read_json
 from tests.compile.fst import beats, read
 from tests.end_to_end.command import run
@@ -23,10 +26,10 @@ VERIFY = sys.modules["hwgq.compile.verify"]  # the package has a function so nam
 Report = dict[str, Any]
 
 
-def verify(build: Path) -> tuple[str, Report]:
+def verify(build: Path, *options: str) -> tuple[str, Report]:
     """Expect `verify` to refuse a build; give its message and the report it leaves."""
     with pytest.raises(SystemExit) as left:
-        hwgq.cli.main(["verify", str(build)])
+        hwgq.cli.main(["verify", str(build), *options])
     message, folder = str(left.value.code), build / "mismatch"
     assert f"; {folder} holds what shows it." in message
     report = read_json(folder / "report.json")
@@ -91,6 +94,23 @@ def test_one_frame_shows_a_wrong_bit(image: str, build: Path) -> None:
     flip(build, image)
     run("verify", build)
     assert not (build / "mismatch").exists()
+
+
+def test_pauses_are_made_again(
+    build: Path, compiled: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def simulated(graph: Graph, rtl: Path, *given: Any, **options: Any) -> Simulation:
+        right = compiled / "rtl"
+        return simulate_rtl(
+            graph, rtl if "stalls" in options else right, *given, **options
+        )
+
+    flip(build, "w1.hex")
+    monkeypatch.setattr(VERIFY, "simulate_rtl", simulated)
+    _, report = verify(build)
+    assert report["rung"] == "rtl, stalled"
+    assert report["command"].endswith("--stalls 1")
+    hold_shown(build, report)
 
 
 def test_two_frames_show_a_state_that_is_not_cleared(build: Path) -> None:
@@ -160,16 +180,26 @@ def test_a_frame_is_kept_of_software_that_is_wrong(
         return found
 
     monkeypatch.setattr(VERIFY, "emulate", spoiled)
-    with pytest.raises(SystemExit):
-        hwgq.cli.main(["verify", str(build), "--through", "emulate"])
-    folder = build / "mismatch"
-    report = read_json(folder / "report.json")
+    _, report = verify(build, "--through", "emulate")
     assert report["rung"] == "emulation"
     assert (report["found"]["frame"], report["found"]["index"]) == (3, [2])
     assert (report["first_frame"], report["frames"]) == (3, 1)
-    assert {path.name for path in folder.iterdir()} == {"input.npy", "report.json"}
+    assert report["files"] == ["input.npy"]
     run(*shlex.split(report["command"])[1:])
-    assert len(np.load(folder / "output.npy")) == 1
+    assert len(np.load(build / "mismatch" / "output.npy")) == 1
+
+
+def test_a_board_is_given_all_frames_up_to_the_wrong_one(
+    build: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    error = MismatchError("board, netlist", "output", (3, 1), 5, 6)
+    monkeypatch.setattr(
+        VERIFY, "_emulation", lambda ladder, *_: setattr(ladder, "mismatch", error)
+    )
+    _, report = verify(build, "--through", "emulate")
+    assert (report["first_frame"], report["frames"]) == (0, 4)
+    assert (report["command"], report["cycle"]) == (None, None)
+    assert report["files"] == ["input.npy"]
 
 
 def test_all_frames_up_to_it_show_one_that_ends_too_late(
