@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """The stage that turns a compiled network into a bitstream."""
 
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from hwgq import tools
 from hwgq.boards.design import Design, read_design
 from hwgq.boards.flows.flow import (
-    FOLDER,
     GATES,
     NETLIST,
+    ROUTED,
+    SUMMARY,
     TIMING,
     Command,
     pack,
@@ -26,17 +29,16 @@ from hwgq.boards.report import (
     too_big,
     used_cells,
 )
-from hwgq.errors import ToolFailedError
-from hwgq.stages import run_stage
+from hwgq.boards.reuse import check_sources, reuse
+from hwgq.errors import StorageError, ToolFailedError
+from hwgq.stages import is_up_to_date, run_stage
 from hwgq.storage import locked, read_json, sha256_path, write_json, write_text
 
 #: Seeds that are tried in order until one reaches the clock.
 SEEDS = 3
 
-_SUMMARY = f"{FOLDER}/summary.json"
 
-
-def build(folder: Path) -> BuildResult:
+def build(folder: Path, *, reuse_routing: Path | None = None) -> BuildResult:
     """Synthesize, place and route a compiled network, and write its bitstream.
 
     Parameters
@@ -44,6 +46,9 @@ def build(folder: Path) -> BuildResult:
     folder
         The build folder that `compile_network` made. Everything is written into its
         folder ``bitstream``; what is there already and has the same inputs is kept.
+    reuse_routing
+        A build folder that has a bitstream, of a network that differs in nothing but
+        the contents of block RAMs: its routed design is taken, instead of a new one.
 
     Returns
     -------
@@ -53,44 +58,88 @@ def build(folder: Path) -> BuildResult:
     Raises
     ------
     BuildError
-        If the design does not fit, or misses its clock with three seeds.
+        If the design does not fit, or misses its clock with three seeds; or if it is
+        not `reuse_routing`'s.
     BoardError
         If the board cannot make the clock.
     ToolNotFoundError, ToolFailedError
         If a program of the flow is missing or fails.
     StorageError
-        If the folder is not compiled, cannot be written, or is being written.
+        If the folder is not compiled, cannot be written, or is being written; or if
+        `reuse_routing` has no bitstream of its sources.
     """
     design = read_design(folder)  # first: a lock would make a folder that is not there
+    if reuse_routing is not None:
+        check_sources(design, folder, read_built(reuse_routing), reuse_routing)
     with locked(folder):
-        _synthesize(design, folder)
-        _route(design, folder)
-        _pack(design, folder)
+        for stage in _stages(design, folder, reuse_routing):
+            run_stage(
+                folder,
+                stage.name,
+                inputs=stage.inputs,
+                outputs=stage.outputs,
+                work=stage.work,
+            )
         return _result(design, folder)
 
 
-def _synthesize(design: Design, folder: Path) -> None:
-    def work() -> None:
-        # A bitstream of an older design must not outlive a build that fails.
-        (folder / design.flow.bitstream_file).unlink(missing_ok=True)
-        for name, text in design.files.items():
-            write_text(folder / name, text)
-        _call(synthesize(design.flow), folder)
+def read_built(folder: Path) -> Design:
+    """Read a build folder whose bitstream is there and belongs to its sources.
 
-    run_stage(
-        folder,
-        "synthesize",
-        inputs={"build_id": design.info.build_id, **_version(design.flow.synthesizer)},
-        outputs=[folder / name for name in (*design.files, NETLIST, GATES)],
-        work=work,
-    )
+    Parameters
+    ----------
+    folder
+        The build folder, compiled.
+
+    Raises
+    ------
+    StorageError
+        If the bitstream is missing or stale.
+    BoardError
+        If the board cannot make the clock.
+    """
+    design = read_design(folder)
+    for stage in _stages(design, folder):
+        if not is_up_to_date(
+            folder, stage.name, inputs=stage.inputs, outputs=stage.outputs
+        ):
+            problem = f"has no bitstream of its sources: {stage.name} is to do"
+            raise StorageError(folder, problem, f"Run `hwgq build {folder}` first")
+    return design
 
 
-def _route(design: Design, folder: Path) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Stage:
+    """What :func:`hwgq.stages.run_stage` takes."""
+
+    name: str
+    inputs: Mapping[str, str]
+    outputs: Sequence[Path]
+    work: Callable[[], None]
+
+
+def _stages(
+    design: Design, folder: Path, reuse_routing: Path | None = None
+) -> Iterator[_Stage]:
+    """List the stages; each one's inputs are what the one before it wrote."""
     flow = design.flow
-    run_stage(
-        folder,
-        "place and route",
+    yield _Stage(
+        name="synthesize",
+        inputs={"build_id": design.info.build_id, **_version(flow.synthesizer)},
+        outputs=[folder / name for name in (*design.files, NETLIST, GATES)],
+        work=lambda: _synthesize(design, folder),
+    )
+    routed = (flow.routed_file, ROUTED, TIMING, SUMMARY)
+
+    def place() -> None:
+        (folder / flow.bitstream_file).unlink(missing_ok=True)
+        if reuse_routing is None:
+            _try_seeds(design, folder)
+        else:
+            reuse(flow, folder, reuse_routing)
+
+    yield _Stage(
+        name="place and route",
         inputs={
             "netlist": sha256_path(folder / NETLIST),
             "constraints": sha256_path(folder / flow.constraints_file),
@@ -98,16 +147,11 @@ def _route(design: Design, folder: Path) -> None:
             "seed": str(design.seed),
             **_version(flow.router),
         },
-        outputs=[folder / flow.routed_file, folder / TIMING, folder / _SUMMARY],
-        work=lambda: _try_seeds(design, folder),
+        outputs=[folder / name for name in routed],
+        work=place,
     )
-
-
-def _pack(design: Design, folder: Path) -> None:
-    flow = design.flow
-    run_stage(
-        folder,
-        "pack",
+    yield _Stage(
+        name="pack",
         inputs={"routed": sha256_path(folder / flow.routed_file)}
         | _version(flow.packer),
         outputs=[folder / flow.bitstream_file],
@@ -115,9 +159,16 @@ def _pack(design: Design, folder: Path) -> None:
     )
 
 
+def _synthesize(design: Design, folder: Path) -> None:
+    # A bitstream of an older design must not outlive a build that fails.
+    (folder / design.flow.bitstream_file).unlink(missing_ok=True)
+    for name, text in design.files.items():
+        write_text(folder / name, text)
+    _call(synthesize(design.flow), folder)
+
+
 def _try_seeds(design: Design, folder: Path) -> None:
     """Place and route until a seed finds room for all cells and reaches the clock."""
-    (folder / design.flow.bitstream_file).unlink(missing_ok=True)
     reached: dict[int, float] = {}
     crowded: list[str] = []
     for seed in range(design.seed, design.seed + SEEDS):
@@ -128,7 +179,7 @@ def _try_seeds(design: Design, folder: Path) -> None:
         if reached[seed] >= design.mhz:
             cells = used_cells(report, design.flow)
             summary = {"seed": seed, "fmax_mhz": reached[seed], "cells": cells}
-            write_json(folder / _SUMMARY, summary)
+            write_json(folder / SUMMARY, summary)
             return
     if not reached:
         raise too_big(design.board, crowded)
@@ -158,7 +209,7 @@ def _version(tool: str) -> dict[str, str]:
 
 
 def _result(design: Design, folder: Path) -> BuildResult:
-    summary = read_json(folder / _SUMMARY)
+    summary = read_json(folder / SUMMARY)
     cells = {name: Use(**use) for name, use in summary["cells"].items()}
     return BuildResult(
         board=design.board.name,

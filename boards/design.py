@@ -71,7 +71,8 @@ def read_design(folder: Path) -> Design:
     mhz = float(settings.get("clock_mhz", board.clock.core_mhz))
     pll = flow.pll(board.clock.mhz, mhz)
     anonymous = read_info(folder)
-    files = _files(board, pll, anonymous, _sources(folder))
+    exchangeable = bool(settings.get("exchangeable", False))
+    files = _files(board, pll, anonymous, _sources(folder), exchangeable=exchangeable)
     facts = f"{sha256_path(folder / 'rtl')} {sorted(files.items())}"
     info = replace(anonymous, build_id=sha256_bytes(facts.encode())[:16])
     return Design(
@@ -127,7 +128,7 @@ def _shape(stream: Mapping[str, Any]) -> tuple[int, int]:
 
 
 def _files(
-    board: Board, pll: Pll, info: Info, sources: Sequence[str]
+    board: Board, pll: Pll, info: Info, sources: Sequence[str], *, exchangeable: bool
 ) -> dict[str, str]:
     flow = flow_of(board)
     templates = importlib.resources.files("hwgq.hw_templates") / "board"
@@ -140,7 +141,9 @@ def _files(
     return {
         **modules,
         **{f"{FOLDER}/{name}": (templates / name).read_text() for name in maps},
-        SCRIPT: synthesis_script(flow, board, (*sources, *modules)),
+        SCRIPT: synthesis_script(
+            flow, board, (*sources, *modules), exchangeable=exchangeable
+        ),
         flow.constraints_file: flow.constraints(pads(board), board.clock.mhz),
     }
 

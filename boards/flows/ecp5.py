@@ -9,6 +9,7 @@ Build products
 """
 
 from hwgq.boards.board import Board, Pad, Pads
+from hwgq.boards.flows.ecp5_contents import ECP5_CONTENTS
 from hwgq.boards.flows.flow import FOLDER, Flow
 from hwgq.boards.pll import ecp5_pll
 
@@ -57,4 +58,5 @@ ECP5 = Flow(
     packer="yowasp-ecppack",
     luts="TRELLIS_COMB",
     block_rams="DP16KD",
+    contents=ECP5_CONTENTS,
 )

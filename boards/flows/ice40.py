@@ -10,6 +10,7 @@ Build products
 
 from hwgq.boards.board import Board, Pad, Pads
 from hwgq.boards.flows.flow import FOLDER, Flow
+from hwgq.boards.flows.ice40_contents import ICE40_CONTENTS
 from hwgq.boards.pll import ice40_pll
 
 
@@ -53,6 +54,7 @@ ICE40 = Flow(
     packer="yowasp-icepack",
     luts="ICESTORM_LC",
     block_rams="ICESTORM_RAM",
+    contents=ICE40_CONTENTS,
     techmap=(
         "hwgq_carry_out_ice40.v",
         "t:SB_CARRY %co1:+SB_CARRY[CO] %co1:+SB_DFF[D] t:SB_DFF %i",

@@ -16,6 +16,7 @@ import typer
 import hwgq
 from hwgq.errors import HwgqError
 from hwgq.inquire import Json, boards, doctor, lint, passes
+from hwgq.operate import Build, infer, simulate
 from hwgq.show import show
 
 app = typer.Typer(
@@ -24,13 +25,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
-
-
-class Engine(StrEnum):
-    """What can run a compiled network."""
-
-    EMULATE = "emulate"
-    RTL = "rtl"
 
 
 class Rung(StrEnum):
@@ -47,7 +41,6 @@ Data = Annotated[Path | None, typer.Option(help="Folder or file with the data se
 BoardName = Annotated[
     str, typer.Option("--board", help="A board of `hwgq boards`, or a TOML file.")
 ]
-Build = Annotated[Path, typer.Argument(help="Folder that `hwgq compile` wrote.")]
 
 
 @app.callback(invoke_without_command=True)
@@ -132,6 +125,13 @@ def compile_(
     keep_stages: Annotated[
         bool, typer.Option("--keep-stages", help="Keep the graph after every pass.")
     ] = False,
+    exchangeable: Annotated[
+        bool,
+        typer.Option(
+            "--exchangeable",
+            help="Let a retrained network reuse the routing; takes more block RAM.",
+        ),
+    ] = False,
     json: Json = False,
 ) -> None:
     """Compile a QONNX network to SystemVerilog for a board.
@@ -151,40 +151,12 @@ def compile_(
         fps=fps,
         clock_mhz=clock_mhz,
         keep_stages=keep_stages,
+        exchangeable=exchangeable,
     )
     show({"build": build}, json=json)
 
 
-@app.command()
-def simulate(
-    build: Build,
-    inputs: Annotated[Path, typer.Option(help="Frames, as .npy.")],
-    outputs: Annotated[Path, typer.Option(help="The network's outputs, as .npy.")],
-    engine: Annotated[Engine, typer.Option(help="What runs it.")] = Engine.EMULATE,
-    trace: Annotated[
-        Path | None, typer.Option(help="Waveform to write (engine rtl).")
-    ] = None,
-    stalls: Annotated[
-        int | None, typer.Option(help="Seed of stalls at both ends (engine rtl).")
-    ] = None,
-    json: Json = False,
-) -> None:
-    """Run a compiled network on frames of yours, in software or clock by clock.
-
-    Example: `hwgq simulate builds/digits-icebreaker --engine rtl --inputs x.npy
-    --outputs y.npy`
-    """
-    import hwgq.compile
-
-    report = hwgq.compile.simulate(
-        build,
-        engine=engine.value,
-        inputs=inputs,
-        outputs=outputs,
-        trace=trace,
-        stalls=stalls,
-    )
-    show(report, json=json)
+app.command()(simulate)
 
 
 @app.command()
@@ -206,44 +178,30 @@ def verify(
     show(report, json=json)
 
 
-@app.command()
-def infer(
-    build: Build,
-    port: Annotated[
-        str, typer.Option(help='Serial port, or "sim" for a simulated board.')
-    ],
-    inputs: Annotated[Path, typer.Option(help="Frames, as .npy.")],
-    outputs: Annotated[Path, typer.Option(help="The network's outputs, as .npy.")],
-    retries: Annotated[
-        int, typer.Option(help="How often a frame is sent again.", min=0)
-    ] = 3,
-    json: Json = False,
-) -> None:
-    """Run frames on a board that is programmed with a build, or on a simulated one.
-
-    The simulation runs every clock cycle of the whole board, its serial port included,
-    behind a pseudo-terminal; it needs no bitstream.
-
-    Examples: `hwgq infer builds/digits-icebreaker --port /dev/ttyUSB1 --inputs x.npy
-    --outputs y.npy`, the same with `--port sim`
-    """
-    import hwgq.compile
-
-    report = hwgq.compile.infer(
-        build, port=port, inputs=inputs, outputs=outputs, retries=retries
-    )
-    show(report, json=json)
+app.command()(infer)
 
 
 @app.command("build")
-def build_(build: Build, json: Json = False) -> None:
+def build_(
+    build: Build,
+    reuse_routing: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of a build that has a bitstream, of a network of the same"
+            " shape: exchange what its memories hold, and do not place anew.",
+            show_default=False,
+        ),
+    ] = None,
+    json: Json = False,
+) -> None:
     """Synthesize, place and route a compiled network, and write its bitstream.
 
-    Example: `hwgq build builds/digits-icebreaker`
+    Examples: `hwgq build builds/digits-icebreaker`, and of networks that were compiled
+    with `--exchangeable`, `hwgq build builds/new --reuse-routing builds/old`
     """
     import hwgq.boards
 
-    show(hwgq.boards.build(build), json=json)
+    show(hwgq.boards.build(build, reuse_routing=reuse_routing), json=json)
 
 
 @app.command()

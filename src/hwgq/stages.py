@@ -36,15 +36,32 @@ def run_stage(
     bool
         Whether the stage was run.
     """
-    stamp = folder / ".stages" / f"{name}.json"
-    whole = all(path.exists() for path in (stamp, *outputs))
-    if whole and read_json(stamp) == _state(inputs, folder, outputs):
+    if is_up_to_date(folder, name, inputs=inputs, outputs=outputs):
         tell(f"{name}: up to date")
         return False
     with step(name):
         work()
-    write_json(stamp, _state(inputs, folder, outputs))
+    write_json(_stamp(folder, name), _state(inputs, folder, outputs))
     return True
+
+
+def is_up_to_date(
+    folder: Path, name: str, *, inputs: Mapping[str, str], outputs: Sequence[Path]
+) -> bool:
+    """Tell whether a stage's outputs are there and belong to the same inputs.
+
+    Parameters
+    ----------
+    folder, name, inputs, outputs
+        As for :func:`run_stage`.
+    """
+    stamp = _stamp(folder, name)
+    whole = all(path.exists() for path in (stamp, *outputs))
+    return whole and read_json(stamp) == _state(inputs, folder, outputs)
+
+
+def _stamp(folder: Path, name: str) -> Path:
+    return folder / ".stages" / f"{name}.json"
 
 
 def _state(
