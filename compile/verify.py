@@ -7,8 +7,6 @@ QONNX, FINN and PyTorch in float32 as witnesses, emulation, and every clock cycl
 RTL, without and with pauses at both ends.
 """
 
-import tempfile
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -16,25 +14,23 @@ import numpy as np
 
 from hwgq import boards
 from hwgq.compile import schedule
-from hwgq.compile.boundary import (
-    Coverage,
-    Thresholded,
-    boundary_layers,
-    boundary_vectors,
-    coverage,
-    isolate,
+from hwgq.compile.boundary import Coverage
+from hwgq.compile.boundary_rungs import (
+    check_coverage,
+    climb_boundary_emulation,
+    climb_boundary_rtl,
 )
 from hwgq.compile.build_folder import NETWORK, SAMPLES, Build, load_build
-from hwgq.compile.emulate import emulate, emulate_layer
+from hwgq.compile.emulate import emulate
+from hwgq.compile.evidence import Change, changes, gather, read_evidence
 from hwgq.compile.executors import finn_codes, qonnx_codes
-from hwgq.compile.graph import Graph, IntArray, Vvau
+from hwgq.compile.graph import Graph
 from hwgq.compile.ladder import Climb, Ladder, Rung
-from hwgq.compile.network import Network
 from hwgq.compile.onnx_file import load_network
 from hwgq.compile.pipeline import FRONT, Request, State, run_passes
 from hwgq.compile.reference import Evaluation, evaluate
 from hwgq.compile.samples import Samples, draw_samples, load_samples
-from hwgq.compile.simulate_rtl import Simulation, simulate_rtl, write_isolated_rtl
+from hwgq.compile.simulate_rtl import Simulation, simulate_rtl
 from hwgq.compile.tape import Tape
 from hwgq.compile.verilator import Stalls
 from hwgq.compile.witness import Testimony, testify
@@ -68,16 +64,23 @@ class VerifyReport:
     cycles_per_frame
         Cycles from one frame to the next in the RTL run without stalls; None where
         that did not run.
+    changed
+        What changed since another verification; None where none was named.
     """
 
     reference: str
     rungs: tuple[Rung, ...]
     boundary: tuple[Coverage, ...]
     cycles_per_frame: float | None = None
+    changed: tuple[Change, ...] | None = None
 
 
 def verify(
-    build: Path, *, samples: Path | None = None, through: str = "rtl"
+    build: Path,
+    *,
+    samples: Path | None = None,
+    through: str = "rtl",
+    against: Path | None = None,
 ) -> VerifyReport:
     """Compare every representation of a compiled network with the reference.
 
@@ -90,6 +93,8 @@ def verify(
         frames are drawn and the float64 evaluation of network.onnx is the reference.
     through
         Last rung: ``"emulate"`` or ``"rtl"``.
+    against
+        The ``verify.json`` of another verification, to tell what changed since.
 
     Returns
     -------
@@ -102,10 +107,13 @@ def verify(
         If any integer differs; the ladder is in ``verify.json`` all the same.
     VerificationError
         If a threshold is not covered, or a run with stalls had too few.
+    StorageError
+        If the build is none, or `against` is no verification.
     """
     if through not in THROUGH:
         raise OptionError("--through", f"there is no {through!r}", "Use emulate or rtl")
     whole = load_build(build)
+    old = read_evidence(against) if against is not None else None
     with step("verify: reference"):
         state = _read_again(whole)
         chosen = samples or build / SAMPLES
@@ -116,21 +124,23 @@ def verify(
     ladder = Ladder()
     _software(ladder, state, data, evaluation)
     _emulation(ladder, whole, data, evaluation)
-    coverages = _boundary_emulation(ladder, whole, network)
+    coverages = climb_boundary_emulation(ladder, whole, network)
     cycles = None
     if through == "rtl":
         cycles = _rtl(ladder, whole, evaluation)
-        _boundary_rtl(ladder, whole, network)
+        climb_boundary_rtl(ladder, whole, network)
+    evidence = gather(whole, chosen if given else None, evaluation)
     report = VerifyReport(
         reference="PyTorch" if given else "network.onnx in float64",
         rungs=tuple(ladder.rungs),
         boundary=coverages,
         cycles_per_frame=cycles,
+        changed=changes(old, evidence) if old is not None else None,
     )
-    write_json(build / REPORT, asdict(report))
+    write_json(build / REPORT, {**asdict(report), "evidence": evidence})
     if ladder.mismatch is not None:
         raise ladder.mismatch
-    _check_coverage(coverages)
+    check_coverage(coverages)
     return report
 
 
@@ -230,63 +240,3 @@ def _stall_shares(simulation: Simulation) -> dict[str, int | float | str]:
                 "Verify more frames",
             )
     return dict(shares)
-
-
-def _boundary_frames(
-    build: Build, network: Network
-) -> Iterator[tuple[Thresholded, IntArray, IntArray]]:
-    """Give each layer, input codes that meet its thresholds, and what it shall emit."""
-    sections = {section.name: section for section in network.sections}
-    for layer in boundary_layers(build.graph):
-        codes = boundary_vectors(build.graph, layer)
-        section = sections[layer.name]
-        integers = section.input_type.values(codes)
-        if isinstance(layer, Vvau):
-            integers = integers.swapaxes(-1, -2).reshape(
-                len(codes), layer.channels, layer.taps
-            )
-        if section.dot is not None:
-            expected = section.inner_codes(section.dot.multiply(integers))
-        else:
-            # Where all channels have the same thresholds, the layer holds them once.
-            every = np.broadcast_to(integers, (len(codes), section.channels))
-            expected = section.inner_codes(every)[:, : codes.shape[1]]
-        yield layer, codes, expected
-
-
-def _boundary_emulation(
-    ladder: Ladder, build: Build, network: Network
-) -> tuple[Coverage, ...]:
-    """Run every layer alone on its boundary frames, by emulation."""
-    graph, coverages = build.graph, []
-    with (
-        step("verify: boundary, emulation"),
-        ladder.climb("boundary, emulation", 0) as climb,
-    ):
-        for layer, codes, expected in _boundary_frames(build, network):
-            (found,) = emulate_layer(isolate(graph, layer), layer, [codes])
-            climb.compare(layer.name, expected, found)
-            climb.frames += len(codes)
-            coverages.append(coverage(graph, layer, codes))
-    return tuple(coverages)
-
-
-def _boundary_rtl(ladder: Ladder, build: Build, network: Network) -> None:
-    """Run every layer's hardware alone on its boundary frames."""
-    with step("verify: boundary, rtl"), ladder.climb("boundary, rtl", 0) as climb:
-        for layer, codes, expected in _boundary_frames(build, network):
-            with tempfile.TemporaryDirectory() as folder:
-                alone = write_isolated_rtl(build.graph, layer, build.rtl, Path(folder))
-                found = simulate_rtl(alone, Path(folder), codes, taps=False)
-            climb.compare(layer.name, expected, found.codes[alone.output])
-            climb.frames += len(codes)
-
-
-def _check_coverage(coverages: tuple[Coverage, ...]) -> None:
-    for layer in coverages:
-        if layer.covered < layer.reachable:
-            raise VerificationError(
-                layer.layer,
-                f"has {layer.covered} of {layer.reachable} sides of thresholds met",
-                "Please report this network",
-            )

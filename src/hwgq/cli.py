@@ -166,15 +166,24 @@ def verify(
         Path | None, typer.Option(help="The samples.npz of a run.")
     ] = None,
     through: Annotated[Rung, typer.Option(help="The last rung.")] = Rung.RTL,
+    against: Annotated[
+        Path | None,
+        typer.Option(
+            help="A verify.json: tell what changed since.", show_default=False
+        ),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Prove the network, its integers and its hardware equal, layer by layer.
 
-    Example: `hwgq verify builds/digits-icebreaker`
+    Examples: `hwgq verify builds/digits-icebreaker`, and to see what is not as it was,
+    `hwgq verify builds/digits-icebreaker --against old/verify.json`
     """
     import hwgq.compile
 
-    report = hwgq.compile.verify(build, samples=samples, through=through.value)
+    report = hwgq.compile.verify(
+        build, samples=samples, through=through.value, against=against
+    )
     show(report, json=json)
 
 
