@@ -10,6 +10,7 @@ from hwgq.boards.design import Design, read_design
 from hwgq.boards.flows.flow import (
     GATES,
     NETLIST,
+    PROVENANCE,
     ROUTED,
     SUMMARY,
     TIMING,
@@ -31,7 +32,7 @@ from hwgq.boards.report import (
 )
 from hwgq.boards.reuse import check_sources, reuse
 from hwgq.errors import StorageError, ToolFailedError
-from hwgq.stages import is_up_to_date, run_stage
+from hwgq.stages import is_up_to_date, recorded, run_stage
 from hwgq.storage import locked, read_json, sha256_path, write_json, write_text
 
 #: Seeds that are tried in order until one reaches the clock.
@@ -71,6 +72,7 @@ def build(folder: Path, *, reuse_routing: Path | None = None) -> BuildResult:
     design = read_design(folder)  # first: a lock would make a folder that is not there
     if reuse_routing is not None:
         check_sources(design, folder, read_built(reuse_routing), reuse_routing)
+    record = {}
     with locked(folder):
         for stage in _stages(design, folder, reuse_routing):
             run_stage(
@@ -80,6 +82,8 @@ def build(folder: Path, *, reuse_routing: Path | None = None) -> BuildResult:
                 outputs=stage.outputs,
                 work=stage.work,
             )
+            record[stage.name] = recorded(folder, stage.name)
+        write_json(folder / PROVENANCE, record)
         return _result(design, folder)
 
 

@@ -24,6 +24,8 @@ ROUTED = f"{FOLDER}/routed.json"
 TIMING = f"{FOLDER}/timing.json"
 #: What the routed design takes and reaches.
 SUMMARY = f"{FOLDER}/summary.json"
+#: Versions of the programs, and hashes of what each of them read and wrote.
+PROVENANCE = f"{FOLDER}/provenance.json"
 
 #: A type of cell that yosys does not know.
 _HIDDEN = "hwgq_memory_out_of_sight"
