@@ -8,10 +8,11 @@ from pathlib import Path
 from hwgq import tools
 from hwgq.boards.design import Design, read_design
 from hwgq.boards.flows.flow import (
-    FOLDER,
     GATES,
     NETLIST,
+    PROVENANCE,
     ROUTED,
+    SUMMARY,
     TIMING,
     Command,
     pack,
@@ -29,17 +30,16 @@ from hwgq.boards.report import (
     too_big,
     used_cells,
 )
+from hwgq.boards.reuse import check_sources, reuse
 from hwgq.errors import StorageError, ToolFailedError
-from hwgq.stages import is_up_to_date, run_stage
+from hwgq.stages import is_up_to_date, recorded, run_stage
 from hwgq.storage import locked, read_json, sha256_path, write_json, write_text
 
 #: Seeds that are tried in order until one reaches the clock.
 SEEDS = 3
 
-_SUMMARY = f"{FOLDER}/summary.json"
 
-
-def build(folder: Path) -> BuildResult:
+def build(folder: Path, *, reuse_routing: Path | None = None) -> BuildResult:
     """Synthesize, place and route a compiled network, and write its bitstream.
 
     Parameters
@@ -47,6 +47,9 @@ def build(folder: Path) -> BuildResult:
     folder
         The build folder that `compile_network` made. Everything is written into its
         folder ``bitstream``; what is there already and has the same inputs is kept.
+    reuse_routing
+        A build folder that has a bitstream, of a network that differs in nothing but
+        the contents of block RAMs: its routed design is taken, instead of a new one.
 
     Returns
     -------
@@ -56,17 +59,22 @@ def build(folder: Path) -> BuildResult:
     Raises
     ------
     BuildError
-        If the design does not fit, or misses its clock with three seeds.
+        If the design does not fit, or misses its clock with three seeds; or if it is
+        not `reuse_routing`'s.
     BoardError
         If the board cannot make the clock.
     ToolNotFoundError, ToolFailedError
         If a program of the flow is missing or fails.
     StorageError
-        If the folder is not compiled, cannot be written, or is being written.
+        If the folder is not compiled, cannot be written, or is being written; or if
+        `reuse_routing` has no bitstream of its sources.
     """
     design = read_design(folder)  # first: a lock would make a folder that is not there
+    if reuse_routing is not None:
+        check_sources(design, folder, read_built(reuse_routing), reuse_routing)
+    record = {}
     with locked(folder):
-        for stage in _stages(design, folder):
+        for stage in _stages(design, folder, reuse_routing):
             run_stage(
                 folder,
                 stage.name,
@@ -74,6 +82,8 @@ def build(folder: Path) -> BuildResult:
                 outputs=stage.outputs,
                 work=stage.work,
             )
+            record[stage.name] = recorded(folder, stage.name)
+        write_json(folder / PROVENANCE, record)
         return _result(design, folder)
 
 
@@ -112,7 +122,9 @@ class _Stage:
     work: Callable[[], None]
 
 
-def _stages(design: Design, folder: Path) -> Iterator[_Stage]:
+def _stages(
+    design: Design, folder: Path, reuse_routing: Path | None = None
+) -> Iterator[_Stage]:
     """List the stages; each one's inputs are what the one before it wrote."""
     flow = design.flow
     yield _Stage(
@@ -121,7 +133,15 @@ def _stages(design: Design, folder: Path) -> Iterator[_Stage]:
         outputs=[folder / name for name in (*design.files, NETLIST, GATES)],
         work=lambda: _synthesize(design, folder),
     )
-    routed = [folder / name for name in (flow.routed_file, ROUTED, TIMING, _SUMMARY)]
+    routed = (flow.routed_file, ROUTED, TIMING, SUMMARY)
+
+    def place() -> None:
+        (folder / flow.bitstream_file).unlink(missing_ok=True)
+        if reuse_routing is None:
+            _try_seeds(design, folder)
+        else:
+            reuse(flow, folder, reuse_routing)
+
     yield _Stage(
         name="place and route",
         inputs={
@@ -131,8 +151,8 @@ def _stages(design: Design, folder: Path) -> Iterator[_Stage]:
             "seed": str(design.seed),
             **_version(flow.router),
         },
-        outputs=routed,
-        work=lambda: _try_seeds(design, folder),
+        outputs=[folder / name for name in routed],
+        work=place,
     )
     yield _Stage(
         name="pack",
@@ -153,7 +173,6 @@ def _synthesize(design: Design, folder: Path) -> None:
 
 def _try_seeds(design: Design, folder: Path) -> None:
     """Place and route until a seed finds room for all cells and reaches the clock."""
-    (folder / design.flow.bitstream_file).unlink(missing_ok=True)
     reached: dict[int, float] = {}
     crowded: list[str] = []
     for seed in range(design.seed, design.seed + SEEDS):
@@ -164,7 +183,7 @@ def _try_seeds(design: Design, folder: Path) -> None:
         if reached[seed] >= design.mhz:
             cells = used_cells(report, design.flow)
             summary = {"seed": seed, "fmax_mhz": reached[seed], "cells": cells}
-            write_json(folder / _SUMMARY, summary)
+            write_json(folder / SUMMARY, summary)
             return
     if not reached:
         raise too_big(design.board, crowded)
@@ -194,7 +213,7 @@ def _version(tool: str) -> dict[str, str]:
 
 
 def _result(design: Design, folder: Path) -> BuildResult:
-    summary = read_json(folder / _SUMMARY)
+    summary = read_json(folder / SUMMARY)
     cells = {name: Use(**use) for name, use in summary["cells"].items()}
     return BuildResult(
         board=design.board.name,

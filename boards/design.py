@@ -73,7 +73,9 @@ def read_design(folder: Path) -> Design:
     pll = flow.pll(board.clock.mhz, mhz)
     baud = choose_baud(pll.mhz, board.uart)
     anonymous = read_info(folder)
-    files = _files(board, pll, baud, anonymous, _sources(folder))
+    exchangeable = bool(settings.get("exchangeable", False))
+    sources = _sources(folder)
+    files = _files(board, pll, baud, anonymous, sources, exchangeable=exchangeable)
     facts = f"{sha256_path(folder / 'rtl')} {sorted(files.items())}"
     info = replace(anonymous, build_id=sha256_bytes(facts.encode())[:16])
     return Design(
@@ -130,7 +132,13 @@ def _shape(stream: Mapping[str, Any]) -> tuple[int, int]:
 
 
 def _files(
-    board: Board, pll: Pll, baud: int, info: Info, sources: Sequence[str]
+    board: Board,
+    pll: Pll,
+    baud: int,
+    info: Info,
+    sources: Sequence[str],
+    *,
+    exchangeable: bool,
 ) -> dict[str, str]:
     flow = flow_of(board)
     templates = importlib.resources.files("hwgq.hw_templates") / "board"
@@ -143,7 +151,9 @@ def _files(
     return {
         **modules,
         **{f"{FOLDER}/{name}": (templates / name).read_text() for name in maps},
-        SCRIPT: synthesis_script(flow, board, (*sources, *modules)),
+        SCRIPT: synthesis_script(
+            flow, board, (*sources, *modules), exchangeable=exchangeable
+        ),
         flow.constraints_file: flow.constraints(pads(board), board.clock.mhz),
     }
 

@@ -57,6 +57,7 @@ def compile_network(
     fps: float | None = None,
     clock_mhz: float | None = None,
     keep_stages: bool = False,
+    exchangeable: bool = False,
 ) -> Path:
     """Compile a QONNX network to SystemVerilog for a board.
 
@@ -80,6 +81,9 @@ def compile_network(
         Clock of the core, in MHz, instead of the board's.
     keep_stages
         Whether to keep FINN's graph behind each of its steps.
+    exchangeable
+        Whether to put all weights and parameters into block RAM, at widths that do for
+        any, so that a retrained network of the same shape may reuse the routing.
 
     Returns
     -------
@@ -108,6 +112,7 @@ def compile_network(
         pins=read_pins(folding),
         input_type=input_type,
         input_scale=input_scale,
+        exchangeable=exchangeable,
     )
     model = load_network(network)
     folder = out or BUILDS / f"{_stem(network)}-{chosen.name}"
@@ -186,6 +191,7 @@ def _settings(folder: Path, state: State) -> dict[str, Any]:
         "board": request.board.name,
         "clock_mhz": request.clock_mhz,
         "seed": 1,
+        "exchangeable": request.exchangeable,
         "input": {
             "shape": list(state.network.input_shape),
             "host_part": state.network.before is not None,

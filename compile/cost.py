@@ -61,12 +61,15 @@ class Fabric(NamedTuple):
         Look-up tables and block RAMs.
     block_width, block_depth
         Bits of a word and words of a block RAM in its widest form.
+    lut_words
+        As of :func:`hwgq.compile.passes.place_memories.place_memories`.
     """
 
     luts: int
     blocks: int
     block_width: int
     block_depth: int
+    lut_words: int = LUT_WORDS
 
     @classmethod
     def of(cls, board: Board, *, quick: bool = True) -> Self:
@@ -283,7 +286,7 @@ def _buffer(beats: int, groups: int, width: int, fabric: Fabric) -> Cost:
 
 
 def _memory(words: int, width: int, fabric: Fabric) -> Cost:
-    if store_of(words) == "lut":
+    if store_of(words, fabric.lut_words) == "lut":
         return Cost(width if words > 1 else 0, 0)
     return Cost(0, _blocks(words, width, fabric))
 

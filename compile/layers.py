@@ -162,6 +162,8 @@ class Pool(Layer):
         Key of the channels, bool of shape (channels,), whose codes are inverted bit by
         bit on leaving: what comes in is inverted, too: the largest is the least.
         None where there is no such channel.
+    parameter_store
+        "lut" or "block": where `flips` lie.
     pe
         Channels in parallel; divides `channels`.
     simd
@@ -173,6 +175,7 @@ class Pool(Layer):
     flips: str | None = None
     pe: int = 1
     simd: int = 1
+    parameter_store: str = "lut"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -257,7 +257,7 @@ def _pool(source: Stream, layer: Pool, number: int) -> Parameters:
         "BITS": source.type.bits,
         "FLIP": int(layer.flips is not None),
         "PARAM_FILE": f"p{number}.hex",
-        "PARAM_STYLE": "lut",
+        "PARAM_STYLE": layer.parameter_store,
     }
 
 

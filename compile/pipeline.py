@@ -26,7 +26,7 @@ from hwgq.compile.passes.border import cross_border
 from hwgq.compile.passes.fold import fold
 from hwgq.compile.passes.insert_width_converters import insert_width_converters
 from hwgq.compile.passes.normalize import normalize
-from hwgq.compile.passes.place_memories import place_memories
+from hwgq.compile.passes.place_memories import LUT_WORDS, place_memories
 from hwgq.compile.passes.record import record
 from hwgq.compile.passes.size_fifos import size_fifos
 from hwgq.compile.tape import Tape
@@ -49,6 +49,8 @@ class Request:
         Lanes that the user fixed, by layer.
     input_type, input_scale
         What the network's input is, where its file does not say it.
+    exchangeable
+        Whether a retrained network of the same shape shall differ in memories only.
     """
 
     board: Board
@@ -57,6 +59,12 @@ class Request:
     pins: Mapping[str, Lanes] = dataclasses.field(default_factory=dict)
     input_type: str | None = None
     input_scale: str | None = None
+    exchangeable: bool = False
+
+    @property
+    def lut_words(self) -> int:
+        """Words of the largest memory in look-up tables, which are not exchangeable."""
+        return 0 if self.exchangeable else LUT_WORDS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,15 +144,28 @@ def _cross_border(state: State) -> State:
     return dataclasses.replace(state, dataflow=graph)
 
 
+def _absorb_offsets(state: State) -> State:
+    graph = absorb_offsets(state.graph, exchangeable=state.request.exchangeable)
+    return dataclasses.replace(state, dataflow=graph)
+
+
 def _fold(state: State) -> State:
     request = state.request
     target = Target(fps=request.fps, clock_mhz=request.clock_mhz, pins=request.pins)
+    quick, whole = (
+        Fabric.of(request.board, quick=is_quick)._replace(lut_words=request.lut_words)
+        for is_quick in (request.fps is None, False)
+    )
     try:
-        fabric = Fabric.of(request.board, quick=request.fps is None)
-        graph = fold(state.graph, fabric, target)
+        graph = fold(state.graph, quick, target)
     except FoldingError:
         # A network too large to be routed in minutes may still fit the whole device.
-        graph = fold(state.graph, Fabric.of(request.board, quick=False), target)
+        graph = fold(state.graph, whole, target)
+    return dataclasses.replace(state, dataflow=graph)
+
+
+def _place_memories(state: State) -> State:
+    graph = place_memories(state.graph, state.request.lut_words)
     return dataclasses.replace(state, dataflow=graph)
 
 
@@ -182,7 +203,7 @@ BACK = (
     # Costs depend on accumulator widths, which are final only behind this pass.
     Pass(
         name="absorb-offsets",
-        run=_on_graph(absorb_offsets),
+        run=_absorb_offsets,
         ensures="thresholds compare the popcount S itself, on no more bits than needed",
     ),
     Pass(
@@ -203,7 +224,7 @@ BACK = (
     ),
     Pass(
         name="place-memories",
-        run=_on_graph(place_memories),
+        run=_place_memories,
         ensures="every memory is in look-up tables or block RAM, whichever is smaller",
     ),
 )

@@ -16,22 +16,16 @@ import numpy as np
 from hwgq import boards
 from hwgq.boards.bitstream import read_built
 from hwgq.compile import schedule
-from hwgq.compile.board_rungs import BOARD_RUNGS, Compared, climb_board
+from hwgq.compile.board_rungs import BOARD_RUNGS, climb_board
 from hwgq.compile.boundary import Coverage
 from hwgq.compile.boundary_rungs import (
     check_coverage,
     climb_boundary_emulation,
     climb_boundary_rtl,
 )
-from hwgq.compile.build_folder import (
-    DATAFLOW,
-    NETWORK,
-    RTL,
-    SAMPLES,
-    Build,
-    load_build,
-)
+from hwgq.compile.build_folder import NETWORK, SAMPLES, Build, load_build
 from hwgq.compile.emulate import emulate
+from hwgq.compile.evidence import Change, changes, gather, read_evidence
 from hwgq.compile.executors import finn_codes, qonnx_codes
 from hwgq.compile.graph import Graph, IntArray
 from hwgq.compile.ladder import Climb, Ladder, Rung
@@ -46,7 +40,7 @@ from hwgq.compile.verilator import Stalls
 from hwgq.compile.witness import Testimony, testify
 from hwgq.errors import OptionError, VerificationError
 from hwgq.progress import step
-from hwgq.storage import remove, sha256_path, write_json
+from hwgq.storage import remove, write_json
 
 THROUGH = ("emulate", "rtl", *BOARD_RUNGS)
 REPORT = "verify.json"
@@ -76,15 +70,15 @@ class VerifyReport:
     cycles_per_frame
         Cycles from one frame to the next in the RTL run without stalls; None where
         that did not run.
-    compared
-        Hashes of what the rungs compared: the build's files, and the board's.
+    changed
+        What changed since another verification; None where none was named.
     """
 
     reference: str
     rungs: tuple[Rung, ...]
     boundary: tuple[Coverage, ...]
     cycles_per_frame: float | None = None
-    compared: tuple[Compared, ...] = ()
+    changed: tuple[Change, ...] | None = None
 
 
 def verify(
@@ -93,6 +87,7 @@ def verify(
     samples: Path | None = None,
     through: str = "rtl",
     frames: int | None = BOARD_FRAMES,
+    against: Path | None = None,
 ) -> VerifyReport:
     """Compare every representation of a compiled network with the reference.
 
@@ -108,6 +103,8 @@ def verify(
     frames
         Frames that go through the whole board, of which every bit on the wire is
         simulated; None for all.
+    against
+        The ``verify.json`` of another verification, to tell what changed since.
 
     Returns
     -------
@@ -123,6 +120,8 @@ def verify(
         If the hardware stops; what shows that is in `mismatch`.
     VerificationError
         If a threshold is not covered, or a run with stalls had too few.
+    StorageError
+        If the build is none, or `against` is no verification.
     """
     if through not in THROUGH:
         remedy = f"Use one of {', '.join(THROUGH)}"
@@ -133,6 +132,7 @@ def verify(
     whole = load_build(build)
     if through in BOARD_RUNGS:
         read_built(build)  # sooner than after minutes
+    old = read_evidence(against) if against is not None else None
     with step("verify: reference"):
         state = _read_again(whole)
         chosen = samples or build / SAMPLES
@@ -145,11 +145,7 @@ def verify(
     _emulation(ladder, whole, data, evaluation)
     coverages = climb_boundary_emulation(ladder, whole, network)
     cycles = None
-    compared = [
-        Compared(name, sha256_path(build / name))
-        for name in (NETWORK, SAMPLES, DATAFLOW, RTL)
-        if (build / name).exists()
-    ]
+    hashes = dict(gather(whole, chosen if given else None, evaluation))
     evidence = Evidence(
         build=whole,
         network=network,
@@ -163,21 +159,22 @@ def verify(
             cycles = _rtl(ladder, whole, evaluation)
         climb_boundary_rtl(ladder, whole, network)
     if through in BOARD_RUNGS:
-        compared += climb_board(
+        compared = climb_board(
             ladder,
             whole,
             _device_codes(whole, evaluation)[:frames],
             evaluation.codes[whole.graph.output][:frames],
             through=through,
         )
+        hashes |= {file.name: file.sha256 for file in compared}
     report = VerifyReport(
         reference="PyTorch" if given else "network.onnx in float64",
         rungs=tuple(ladder.rungs),
         boundary=coverages,
         cycles_per_frame=cycles,
-        compared=tuple(compared),
+        changed=changes(old, hashes) if old is not None else None,
     )
-    write_json(build / REPORT, asdict(report))
+    write_json(build / REPORT, {**asdict(report), "evidence": hashes})
     remove(build / FOLDER)
     if ladder.mismatch is not None:
         raise keep_mismatch(evidence, ladder.mismatch)

@@ -17,6 +17,7 @@ import pytest
 import hwgq
 import hwgq.boards
 import hwgq.cli
+import hwgq.operate
 from hwgq.errors import BoardError
 from hwgq.show import plain, show
 
@@ -219,7 +220,7 @@ def test_plain_knows_what_results_are_made_of() -> None:
         "luts": {"used": 9, "available": 5280},
         "total": 3,
     }
-    assert plain({"levels": np.arange(3), "engine": hwgq.cli.Engine.RTL}) == {
+    assert plain({"levels": np.arange(3), "engine": hwgq.operate.Engine.RTL}) == {
         "levels": [0, 1, 2],
         "engine": "rtl",
     }

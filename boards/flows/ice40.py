@@ -12,6 +12,7 @@ from typing import Any
 
 from hwgq.boards.board import Board, Pad, Pads
 from hwgq.boards.flows.flow import FOLDER, Flow
+from hwgq.boards.flows.ice40_contents import ICE40_CONTENTS
 from hwgq.boards.pll import ice40_pll
 
 #: They read 1 where nothing is routed to them; other pins read 0.
@@ -82,6 +83,7 @@ ICE40 = Flow(
     complete=_complete,
     luts="ICESTORM_LC",
     block_rams="ICESTORM_RAM",
+    contents=ICE40_CONTENTS,
     techmap=(
         "hwgq_carry_out_ice40.v",
         "t:SB_CARRY %co1:+SB_CARRY[CO] %co1:+SB_DFF[D] t:SB_DFF %i",

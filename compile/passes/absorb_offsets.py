@@ -10,13 +10,20 @@ from hwgq.compile.popcount import corrections, layer_weights, popcount_bounds
 from hwgq.errors import UnsupportedLayerError
 
 
-def absorb_offsets(graph: Graph) -> Graph:
+def absorb_offsets(graph: Graph, *, exchangeable: bool = False) -> Graph:
     """Restate every MVAU and VVAU in terms of the popcount that its datapath computes.
 
     Afterwards ``popcount`` is true for all of them; thresholds are compared with S and
     lie between the smallest S of their row ("always") and one more than the largest
     ("never"); layers without thresholds have a bias and a shift that turn S into the
     dot product. Accumulators are as wide as S and the thresholds need, no wider.
+
+    Parameters
+    ----------
+    graph
+        The graph.
+    exchangeable
+        Whether all widths shall do for any weights and thresholds of the same shape.
 
     Raises
     ------
@@ -26,11 +33,11 @@ def absorb_offsets(graph: Graph) -> Graph:
     """
     for layer in graph.layers:
         if isinstance(layer, Mvau | Vvau) and not layer.popcount:
-            graph = _absorb(graph, layer)
+            graph = _absorb(graph, layer, exchangeable=exchangeable)
     return graph
 
 
-def _absorb(graph: Graph, layer: Mvau | Vvau) -> Graph:
+def _absorb(graph: Graph, layer: Mvau | Vvau, *, exchangeable: bool) -> Graph:
     element = graph.streams[layer.inputs[0]].type
     if element.is_signed or element.step < 1:
         raise UnsupportedLayerError(
@@ -39,12 +46,12 @@ def _absorb(graph: Graph, layer: Mvau | Vvau) -> Graph:
             "Quantize the input so that its codes are unsigned and rise with the value",
         )
     if layer.thresholds is None:
-        return _absorb_into_bias(graph, layer, element)
-    return _absorb_into_thresholds(graph, layer, element)
+        return _absorb_into_bias(graph, layer, element, exchangeable=exchangeable)
+    return _absorb_into_thresholds(graph, layer, element, exchangeable=exchangeable)
 
 
 def _absorb_into_thresholds(
-    graph: Graph, layer: Mvau | Vvau, element: ElementType
+    graph: Graph, layer: Mvau | Vvau, element: ElementType, *, exchangeable: bool
 ) -> Graph:
     assert layer.thresholds is not None
     dots = graph.tensors[layer.thresholds].astype(np.int64)
@@ -54,6 +61,11 @@ def _absorb_into_thresholds(
     thresholds = _popcount_thresholds(dots, constant, element.step, low, high)
     graph, key = graph.with_tensor(thresholds)
     largest = int(max(high.max(), thresholds.max(initial=0)))
+    if exchangeable:
+        low, high = popcount_bounds(
+            _extremes(layer, weights), element, layer.weight_bits
+        )
+        largest = int(high.max()) + 1  # "never"
     changed = dataclasses.replace(
         layer,
         thresholds=key,
@@ -74,7 +86,9 @@ def _popcount_thresholds(
     return -((constant[:, None] - reachable) // step)
 
 
-def _absorb_into_bias(graph: Graph, layer: Mvau | Vvau, element: ElementType) -> Graph:
+def _absorb_into_bias(
+    graph: Graph, layer: Mvau | Vvau, element: ElementType, *, exchangeable: bool
+) -> Graph:
     if element.step & (element.step - 1):
         raise UnsupportedLayerError(
             layer.name,
@@ -87,6 +101,10 @@ def _absorb_into_bias(graph: Graph, layer: Mvau | Vvau, element: ElementType) ->
     if layer.bias is not None:
         bias = bias + graph.tensors[layer.bias].astype(np.int64)
     graph, key = graph.with_tensor(bias)
+    if exchangeable:
+        weights = _extremes(layer, weights)
+        low, high = popcount_bounds(weights, element, layer.weight_bits)
+        bias = corrections(weights, element, layer.weight_bits)
     changed = dataclasses.replace(
         layer,
         bias=key,
@@ -101,6 +119,13 @@ def _absorb_into_bias(graph: Graph, layer: Mvau | Vvau, element: ElementType) ->
         graph.streams[name], type=ElementType.signed(smallest, largest)
     )
     return graph.with_layers({layer.name: changed}).with_stream(emitted)
+
+
+def _extremes(layer: Mvau | Vvau, weights: IntArray) -> IntArray:
+    """Make rows of weights that no others of their bits go beyond, in S or in dots."""
+    top = 1 << (layer.weight_bits - 1)
+    values = (-1, 1) if layer.weight_bits == 1 else (-top, -1, 0, top - 1)
+    return np.repeat(np.array(values)[:, None], weights.shape[1], axis=1)
 
 
 def _accumulator(low: IntArray, high: IntArray, largest: int) -> ElementType:

@@ -17,7 +17,6 @@ from hwgq.arguments import (
     BoardName,
     Build,
     Data,
-    Engine,
     Out,
     Recipe,
     Rung,
@@ -26,6 +25,7 @@ from hwgq.arguments import (
 )
 from hwgq.errors import HwgqError
 from hwgq.inquire import Json, boards, doctor, lint, passes
+from hwgq.operate import infer, simulate
 from hwgq.show import show
 
 app = typer.Typer(
@@ -118,6 +118,13 @@ def compile_(
     keep_stages: Annotated[
         bool, typer.Option("--keep-stages", help="Keep the graph after every pass.")
     ] = False,
+    exchangeable: Annotated[
+        bool,
+        typer.Option(
+            "--exchangeable",
+            help="Let a retrained network reuse the routing; takes more block RAM.",
+        ),
+    ] = False,
     json: Json = False,
 ) -> None:
     """Compile a QONNX network to SystemVerilog for a board.
@@ -137,40 +144,12 @@ def compile_(
         fps=fps,
         clock_mhz=clock_mhz,
         keep_stages=keep_stages,
+        exchangeable=exchangeable,
     )
     show({"build": build}, json=json)
 
 
-@app.command()
-def simulate(
-    build: Build,
-    inputs: Annotated[Path, typer.Option(help="Frames, as .npy.")],
-    outputs: Annotated[Path, typer.Option(help="The network's outputs, as .npy.")],
-    engine: Annotated[Engine, typer.Option(help="What runs it.")] = Engine.EMULATE,
-    trace: Annotated[
-        Path | None, typer.Option(help="Waveform to write, an .fst (engine rtl).")
-    ] = None,
-    stalls: Annotated[
-        int | None, typer.Option(help="Seed of stalls at both ends (engine rtl).")
-    ] = None,
-    json: Json = False,
-) -> None:
-    """Run a compiled network on frames of yours, in software or clock by clock.
-
-    Example: `hwgq simulate builds/digits-icebreaker --engine rtl --inputs x.npy
-    --outputs y.npy`
-    """
-    import hwgq.compile
-
-    report = hwgq.compile.simulate(
-        build,
-        engine=engine.value,
-        inputs=inputs,
-        outputs=outputs,
-        trace=trace,
-        stalls=stalls,
-    )
-    show(report, json=json)
+app.command()(simulate)
 
 
 @app.command()
@@ -189,13 +168,20 @@ def verify(
     samples_file: Annotated[
         Path | None, typer.Option(help="The samples.npz of a run.")
     ] = None,
+    against: Annotated[
+        Path | None,
+        typer.Option(
+            help="A verify.json: tell what changed since.", show_default=False
+        ),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Prove the network, its integers and its hardware equal, layer by layer.
 
     Up to RTL every layer is compared; beyond, what the board answers. Examples:
     `hwgq verify builds/digits-icebreaker`,
-    `hwgq verify builds/digits-icebreaker --through bitstream --samples all`
+    `hwgq verify builds/digits-icebreaker --through bitstream --samples all`; to see
+    what is not as it was, `hwgq verify builds/digits-icebreaker --against old.json`
     """
     import hwgq.compile
 
@@ -204,48 +190,35 @@ def verify(
         samples=samples_file,
         through=through.value,
         frames=count(samples),
+        against=against,
     )
     show(report, json=json)
 
 
-@app.command()
-def infer(
-    build: Build,
-    port: Annotated[
-        str, typer.Option(help='Serial port, or "sim" for a simulated board.')
-    ],
-    inputs: Annotated[Path, typer.Option(help="Frames, as .npy.")],
-    outputs: Annotated[Path, typer.Option(help="The network's outputs, as .npy.")],
-    retries: Annotated[
-        int, typer.Option(help="How often a frame is sent again.", min=0)
-    ] = 3,
-    json: Json = False,
-) -> None:
-    """Run frames on a board that is programmed with a build, or on a simulated one.
-
-    The simulation runs every clock cycle of the whole board, its serial port included,
-    behind a pseudo-terminal; it needs no bitstream.
-
-    Examples: `hwgq infer builds/digits-icebreaker --port /dev/ttyUSB1 --inputs x.npy
-    --outputs y.npy`, the same with `--port sim`
-    """
-    import hwgq.compile
-
-    report = hwgq.compile.infer(
-        build, port=port, inputs=inputs, outputs=outputs, retries=retries
-    )
-    show(report, json=json)
+app.command()(infer)
 
 
 @app.command("build")
-def build_(build: Build, json: Json = False) -> None:
+def build_(
+    build: Build,
+    reuse_routing: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of a build that has a bitstream, of a network of the same"
+            " shape: exchange what its memories hold, and do not place anew.",
+            show_default=False,
+        ),
+    ] = None,
+    json: Json = False,
+) -> None:
     """Synthesize, place and route a compiled network, and write its bitstream.
 
-    Example: `hwgq build builds/digits-icebreaker`
+    Examples: `hwgq build builds/digits-icebreaker`, and of networks that were compiled
+    with `--exchangeable`, `hwgq build builds/new --reuse-routing builds/old`
     """
     import hwgq.boards
 
-    show(hwgq.boards.build(build), json=json)
+    show(hwgq.boards.build(build, reuse_routing=reuse_routing), json=json)
 
 
 @app.command()

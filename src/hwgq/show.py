@@ -95,7 +95,7 @@ def _cell(value: Any) -> str:
         large = abs(value) >= 1000
         return f"{round(value) if large else round(value, 3):,}"
     if isinstance(value, list):
-        return ", ".join(map(_cell, value))
+        return ", ".join(map(_cell, value)) or "nothing"
     if isinstance(value, dict):
         return ", ".join(f"{_words(k)} {_cell(v)}" for k, v in value.items())
     return str(value)

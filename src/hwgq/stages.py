@@ -3,6 +3,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from hwgq.progress import step, tell
 from hwgq.storage import read_json, sha256_path, write_json
@@ -58,6 +59,17 @@ def is_up_to_date(
     stamp = _stamp(folder, name)
     whole = all(path.exists() for path in (stamp, *outputs))
     return whole and read_json(stamp) == _state(inputs, folder, outputs)
+
+
+def recorded(folder: Path, name: str) -> dict[str, Any]:
+    """Read the inputs and outputs of a stage that was run, by name.
+
+    Raises
+    ------
+    StorageError
+        If it was not run.
+    """
+    return read_json(_stamp(folder, name))
 
 
 def _stamp(folder: Path, name: str) -> Path:

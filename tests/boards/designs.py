@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Build folders with tiny cores, for tests of the flow."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from hwgq import hw_templates
 from hwgq.storage import write_json, write_text, write_toml
@@ -44,8 +46,33 @@ BIG_CORE = CORE.replace(
 ).replace("in_data_i + 8'd1", "word_q[15:8] + word_q[7:0]")
 
 
+#: Adds what a memory holds to every byte, with a delay.
+ROM_CORE = CORE.replace(
+    "  always_ff @(posedge clk_i) begin",
+    """\
+  logic [7:0] word;
+  hwgq_rom #(
+      .WIDTH(8),
+      .DEPTH(256),
+      .FILE("w0.hex"),
+      .STYLE("block")
+  ) u_rom (
+      .clk_i,
+      .addr_i(in_data_i),
+      .data_o(word)
+  );
+  always_ff @(posedge clk_i) begin""",
+    1,
+).replace("in_data_i + 8'd1", "in_data_i + word")
+
+
 def write_build(
-    folder: Path, board: str, *, core: str = CORE, **settings: object
+    folder: Path,
+    board: str,
+    *,
+    core: str = CORE,
+    memories: Mapping[str, str] = MappingProxyType({}),
+    **settings: object,
 ) -> Path:
     """Write a build folder as the compiler does.
 
@@ -57,12 +84,16 @@ def write_build(
         Name of the board.
     core
         Text of `hwgq_core`, with streams of four bytes.
+    memories
+        Text of its memory images, by file name.
     settings
         Further keys of ``build.toml``.
     """
     templates = {path.name: path.read_text() for path in hw_templates.sources()}
     sources = {**templates, "hwgq_core.sv": core}
     for name, text in sources.items():
+        write_text(folder / "rtl" / name, text)
+    for name, text in memories.items():
         write_text(folder / "rtl" / name, text)
     write_text(folder / "rtl" / "files.txt", "\n".join(sources))
     write_toml(folder / "build.toml", {"name": "tiny", "board": board, **settings})

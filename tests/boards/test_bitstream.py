@@ -3,11 +3,19 @@ import json
 
 import pytest
 
-from hwgq import boards
+from hwgq import boards, tools
 from hwgq.boards import bitstream
 from hwgq.boards.design import read_design
+from hwgq.boards.flows import flow_of
 from hwgq.errors import BoardError, BuildError, StorageError, ToolFailedError
-from hwgq.storage import locked, read_toml, write_text, write_toml
+from hwgq.storage import (
+    locked,
+    read_json,
+    read_toml,
+    sha256_file,
+    write_text,
+    write_toml,
+)
 from tests.boards.designs import BIG_CORE, CORE, write_build
 
 MAGIC = {
@@ -51,9 +59,29 @@ def test_the_router_derives_the_clock_from_the_plls_settings(built):
 
 
 def test_two_builds_in_two_folders_are_equal_to_the_byte(built):
-    first, second = (result.bitstream.read_bytes() for result in built)
-    assert first == second
+    first, second = (
+        {path.name: path.read_bytes() for path in result.bitstream.parent.iterdir()}
+        for result in built
+    )
+    assert {"netlist.json", "netlist.v", "routed.json", "summary.json"} <= first.keys()
+    for name in first.keys() | second.keys():
+        if not name.endswith(".log"):  # they say how long it took
+            assert first[name] == second[name], name
     assert built[0].build_id == built[1].build_id
+
+
+def test_programs_and_files_are_recorded_by_version_and_hash(built):
+    folder = built[0].bitstream.parents[1]
+    record = read_json(folder / "bitstream" / "provenance.json")
+    assert list(record) == ["synthesize", "place and route", "pack"]
+    assert record["synthesize"]["inputs"]["build_id"] == built[0].build_id
+    flow = flow_of(boards.load(built[0].board))
+    programs = (flow.synthesizer, flow.router, flow.packer)
+    for stage, program in zip(record.values(), programs, strict=True):
+        assert stage["inputs"][program] == tools.version(program)
+        for name, digest in stage["outputs"].items():
+            assert sha256_file(folder / name) == digest
+    assert flow.bitstream_file in record["pack"]["outputs"]
 
 
 def test_no_path_of_the_machine_is_in_the_netlist(built):

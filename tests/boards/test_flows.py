@@ -70,3 +70,21 @@ def test_the_ecp5_constraints_hold_pins_standards_and_the_oscillator():
         'IOBUF PORT "tx_o" IO_TYPE=LVCMOS33;',
         'FREQUENCY PORT "osc_i" 25 MHZ;',
     ]
+
+
+def test_an_exchangeable_netlist_sees_no_contents_before_they_are_in_block_ram():
+    board = boards.load("ulx3s-85f")
+    script = synthesis_script(flow_of(board), board, ["a.sv"], exchangeable=True)
+    lines = script.splitlines()
+    out = lines.index(
+        "chtype -set hwgq_memory_out_of_sight"
+        " t:$mem_v2 r:WR_PORTS=0 %i a:ram_style=block %i"
+    )
+    back = lines.index("chtype -set $mem_v2 t:hwgq_memory_out_of_sight")
+    assert lines[out + 1 : back] == [
+        "synth_ecp5 -nowidelut -top hwgq_board_top -run coarse:map_ram"
+    ]
+    assert lines[back + 1 : -2] == [
+        "synth_ecp5 -nowidelut -top hwgq_board_top -run map_ram:",
+        "rename -enumerate",
+    ]

@@ -108,3 +108,18 @@ def test_an_input_that_no_datapath_takes_is_refused(
     graph = graph.replace(streams={**graph.streams, "image": image})
     with pytest.raises(UnsupportedLayerError, match=message):
         absorb_offsets(graph)
+
+
+@pytest.mark.parametrize("weight_bits", [1, 3])
+def test_exchangeable_widths_do_for_any_training(weight_bits: int) -> None:
+    def widths(seed: int, *, exchangeable: bool) -> tuple[int, ...]:
+        # 5 columns of 2 bits sum up to 15: a threshold never reached takes 5 bits.
+        graph = random_mlp(seed, (7, 5, 9, 6), weight_bits=weight_bits)
+        graph = absorb_offsets(graph, exchangeable=exchangeable)
+        accumulators = (layer.accumulator.bits for layer in graph.mvaus())
+        return (*accumulators, graph.streams[graph.output].type.bits)
+
+    (widest,) = {widths(seed, exchangeable=True) for seed in range(40)}
+    needed = {widths(seed, exchangeable=False) for seed in range(40)}
+    assert len(needed) > 1
+    assert all(n <= w for width in needed for n, w in zip(width, widest, strict=True))

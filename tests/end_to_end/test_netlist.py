@@ -74,11 +74,11 @@ def test_every_rung_down_to_the_bitstream_equals_the_reference(built: Path) -> N
         assert rungs[rung]["values"] == outputs + FRAMES  # the cycles, too
     again = rungs["board, bitstream"]["values"]
     assert again == outputs + FRAMES or again > 10_000_000  # every bit of an ECP5
-    hashes = {row["name"]: row["sha256"] for row in report["compared"]}
+    hashes = report["evidence"]
     flow = read_design(built).flow
     for name in (GATES, ROUTED, flow.routed_file, flow.bitstream_file):
         assert hashes[name] == sha256_file(built / name)
-    assert len(hashes) == len(report["compared"]) == 9
+    assert f"{flow.bitstream_file}, unpacked" in hashes
 
 
 def test_the_samples_are_of_several_classes(built: Path) -> None:
