@@ -11,9 +11,10 @@ from hwgq.boards.design import read_design
 from hwgq.boards.flows import flow_of
 from hwgq.boards.flows.flow import ROUTED, TIMING
 from hwgq.boards.reuse import check_sources, reuse
-from hwgq.errors import BuildError, StorageError
+from hwgq.errors import BuildError
 from hwgq.storage import read_json
 from tests.boards.designs import CORE, ROM_CORE, write_build
+from tests.end_to_end.command import refused
 
 #: The lines of the router's text that hold the contents of memories.
 MEMORY = re.compile(r"^\.(?:ram_data|bram_init) .*\n(?:[0-9a-f ]+\n)+", re.MULTILINE)
@@ -94,8 +95,9 @@ def test_another_clock_is_refused(routed, tmp_path):
 
 def test_a_folder_without_a_bitstream_is_no_donor(tmp_path):
     old, new = (write(tmp_path / name, "icebreaker", ZEROS) for name in "ab")
-    with pytest.raises(StorageError, match=r"has no bitstream of its sources"):
-        boards.build(new, reuse_routing=old)
+    message = refused(tmp_path, "build", new, "--reuse-routing", old)
+    assert message.startswith(f"{old}: has no bitstream of its sources: synthesize is")
+    assert message.endswith(f"Run `hwgq build {old}` first.")
 
 
 def spoilt(routed, folder, name, change):

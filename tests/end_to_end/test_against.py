@@ -4,13 +4,17 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from hwgq.compile import compile_network, verify
 from hwgq.storage import read_json
+from tests.end_to_end.command import refused, run
 from tests.end_to_end.hand_made import make_network, save, set_tensor
 
 
-def test_a_verification_names_what_changed_since_another(tmp_path: Path) -> None:
+def test_a_verification_names_what_changed_since_another(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     model = make_network()
     old, same, new = (tmp_path / name for name in ("old", "same", "new"))
     for folder in (old, same, new):
@@ -21,7 +25,8 @@ def test_a_verification_names_what_changed_since_another(tmp_path: Path) -> None
         compile_network(network, "icebreaker", out=folder, fps=20_000)
     verify(old, through="emulate")
     report = old / "verify.json"
-    assert verify(same, through="emulate", against=report).changed == ()
+    run("verify", same, "--through", "emulate", "--against", report)
+    assert "changed: nothing\n" in capsys.readouterr().out
     assert verify(old, through="emulate", against=report).changed == ()
 
     changed = verify(new, through="emulate", against=report).changed
@@ -37,3 +42,5 @@ def test_a_verification_names_what_changed_since_another(tmp_path: Path) -> None
     for name in ("layer levels0: codes", "rtl/w0.hex", "rtl/p0.hex", "tool verilator"):
         assert name in evidence
         assert name not in names
+    message = refused(tmp_path, "verify", new, "--against", new / "build.toml")
+    assert message.startswith(f"{new / 'build.toml'}: is not valid JSON")
