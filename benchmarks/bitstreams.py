@@ -21,10 +21,12 @@ import typer
 from benchmarks.provenance import commit, machine, versions
 from benchmarks.untrained import write_untrained
 from hwgq import boards
+from hwgq.boards.design import read_design
 from hwgq.boards.flows import flow_of
+from hwgq.boards.flows.flow import GATES
 from hwgq.compile import compile_network, verify
 from hwgq.compile.build_folder import load_build
-from hwgq.compile.gate_level import netlist_outputs
+from hwgq.compile.gate_level import run_netlist
 from hwgq.compile.graph import Mvau
 from hwgq.compile.schedule import initiation_interval
 from hwgq.storage import read_json, write_json, write_text
@@ -109,9 +111,7 @@ def measure(case: Case) -> dict[str, Any]:
         build = load_build(folder)
         cycles = initiation_interval(build.graph)
         lanes = sum(n.pe * n.simd for n in build.graph.layers if isinstance(n, Mvau))
-        netlist = "absent"
-        if boards.load(case.board).family == "ice40":
-            netlist = _netlist_mismatches(folder)
+        netlist = _netlist_mismatches(folder)
     return {
         "network": case.title,
         "board": case.board,
@@ -143,8 +143,9 @@ def _netlist_mismatches(folder: Path) -> int:
     with np.load(folder / "samples.npz") as samples:
         images = samples["images"][:NETLIST_FRAMES]
         wanted = samples["logits"][:NETLIST_FRAMES]
-    found = build.outputs(netlist_outputs(folder, build.codes(images, "samples")))
-    return int(np.count_nonzero(found != wanted))
+    codes = build.codes(images, "samples")
+    run = run_netlist(folder / GATES, build, read_design(folder), codes)
+    return int(np.count_nonzero(build.outputs(run.codes) != wanted))
 
 
 def _table(rows: Sequence[dict[str, Any]]) -> str:

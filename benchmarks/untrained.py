@@ -6,8 +6,10 @@ but levels have to vary as those of a trained network, or comparisons compare no
 """
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import onnx
 import torch
 from onnx import ModelProto, NodeProto, helper, numpy_helper
@@ -23,28 +25,28 @@ from hwgq.train.models import Activation, Style, build
 QONNX = "qonnx.custom_op.general"
 
 
-def write_untrained(
-    folder: Path,
+def untrained(
     model: str,
     shape: tuple[int, ...],
     *,
     width: float = 1.0,
     activation: Activation = Activation.HWGQ,
     frames: int = 64,
+    input_bits: int = 8,
     seed: int = 0,
-) -> Path:
-    """Write a network of `hwgq.train.models`, and samples to verify it by.
+) -> tuple[nn.Module, npt.NDArray[np.uint8]]:
+    """Make a network of `hwgq.train.models`, and images for it.
 
     Parameters
     ----------
-    folder
-        Where network.onnx and samples.npz go.
     model, shape, width
         As of `hwgq.train.models.build`.
     activation
         ``HWGQ`` for levels of 2 bits, ``SIGN`` for -1 and +1.
     frames
-        Images of samples.npz.
+        Images.
+    input_bits
+        Bits of their pixels.
     seed
         Of weights and images.
     """
@@ -52,14 +54,30 @@ def write_untrained(
     network = build(model, shape, 10, Style(activation=activation), width=width)
     network = nn.Sequential(PixelScale(), network)
     rng = np.random.default_rng(seed)
-    images = rng.integers(0, 256, (frames, *shape)).astype(np.uint8)
+    images = rng.integers(0, 1 << input_bits, (frames, *shape)).astype(np.uint8)
     with torch.no_grad():
         for _ in range(3):  # statistics of deeper layers follow those before them
             for module in network.modules():
                 if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
                     module.momentum = 0.9
             network.train()(torch.from_numpy(images[:32]).float())
-    return export(network.eval(), folder, images, np.zeros(frames, np.int64))
+    return network.eval(), images
+
+
+def write_untrained(
+    folder: Path, model: str, shape: tuple[int, ...], **options: Any
+) -> Path:
+    """Write a network of :func:`untrained`, and samples to verify it by.
+
+    Parameters
+    ----------
+    folder
+        Where network.onnx and samples.npz go.
+    model, shape, options
+        As of :func:`untrained`; its images become samples.
+    """
+    network, images = untrained(model, shape, **options)
+    return export(network, folder, images, np.zeros(len(images), np.int64))
 
 
 def with_weights_of(bits: int, network: Path, target: Path, seed: int = 0) -> Path:

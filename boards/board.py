@@ -65,12 +65,13 @@ class Uart(_Table):
     ----------
     resource
         Name of the port in the amaranth-boards platform.
-    baud
-        Bits per second on the wire; 10 of them carry a byte.
+    bauds
+        Bits per second that the bridge to the host makes exactly, best first; 10 bits
+        carry a byte. A design takes the first that its clock divides.
     """
 
     resource: str = "uart"
-    baud: PositiveInt
+    bauds: Annotated[tuple[PositiveInt, ...], Field(strict=False, min_length=1)]
 
 
 class Resources(_Table):

@@ -14,7 +14,7 @@ from hwgq.boards.flows.flow import FOLDER, SCRIPT, TOP, Flow, synthesis_script
 from hwgq.boards.pins import pads
 from hwgq.boards.pll import Pll
 from hwgq.boards.protocol import Info
-from hwgq.boards.top import board_top
+from hwgq.boards.top import board_top, choose_baud
 from hwgq.errors import StorageError
 from hwgq.storage import check_keys, read_json, read_toml, sha256_bytes, sha256_path
 
@@ -29,8 +29,8 @@ class Design:
     ----------
     board, flow
         The board and its flow.
-    mhz
-        The clock that the PLL makes.
+    mhz, baud
+        The clock that the PLL makes, and the serial port's bits per second.
     seed
         The first seed to place with.
     info
@@ -44,6 +44,7 @@ class Design:
     board: Board
     flow: Flow
     mhz: float
+    baud: int
     seed: int
     info: Info
     files: Mapping[str, str]
@@ -70,15 +71,18 @@ def read_design(folder: Path) -> Design:
     flow = flow_of(board)
     mhz = float(settings.get("clock_mhz", board.clock.core_mhz))
     pll = flow.pll(board.clock.mhz, mhz)
+    baud = choose_baud(pll.mhz, board.uart)
     anonymous = read_info(folder)
     exchangeable = bool(settings.get("exchangeable", False))
-    files = _files(board, pll, anonymous, _sources(folder), exchangeable=exchangeable)
+    sources = _sources(folder)
+    files = _files(board, pll, baud, anonymous, sources, exchangeable=exchangeable)
     facts = f"{sha256_path(folder / 'rtl')} {sorted(files.items())}"
     info = replace(anonymous, build_id=sha256_bytes(facts.encode())[:16])
     return Design(
         board=board,
         flow=flow,
         mhz=pll.mhz,
+        baud=baud,
         seed=int(settings.get("seed", 1)),
         info=info,
         files={**files, _INFO: info.memory_image()},
@@ -128,14 +132,20 @@ def _shape(stream: Mapping[str, Any]) -> tuple[int, int]:
 
 
 def _files(
-    board: Board, pll: Pll, info: Info, sources: Sequence[str], *, exchangeable: bool
+    board: Board,
+    pll: Pll,
+    baud: int,
+    info: Info,
+    sources: Sequence[str],
+    *,
+    exchangeable: bool,
 ) -> dict[str, str]:
     flow = flow_of(board)
     templates = importlib.resources.files("hwgq.hw_templates") / "board"
     names = ("hwgq_system.sv", f"{flow.pll_module}.sv")
     modules = {f"{FOLDER}/{name}": (templates / name).read_text() for name in names}
     modules[f"{FOLDER}/{TOP}.sv"] = board_top(
-        info, flow.pll_module, pll, baud=board.uart.baud, info_file=_INFO
+        info, flow.pll_module, pll, baud=baud, info_file=_INFO
     )
     maps = () if flow.techmap is None else (flow.techmap[0],)
     return {

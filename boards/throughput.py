@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from hwgq.boards.board import Board
+from hwgq.boards.top import choose_baud
 
 #: Start bit, eight data bits, stop bit.
 _BITS_PER_BYTE = 10
@@ -54,7 +55,9 @@ def throughput(
         Clock of the core.
     """
     core = clock_mhz * 1e6 / cycles_per_frame
-    transport = board.uart.baud / _BITS_PER_BYTE / (bytes_in + bytes_out)
+    transport = (
+        choose_baud(clock_mhz, board.uart) / _BITS_PER_BYTE / (bytes_in + bytes_out)
+    )
     return Throughput(
         core=core,
         transport=transport,

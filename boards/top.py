@@ -1,17 +1,51 @@
 # SPDX-License-Identifier: Apache-2.0
 """The one generated module of a board's design: pads and PLL around the system."""
 
+from hwgq.boards.board import Uart
 from hwgq.boards.flows.flow import TOP
 from hwgq.boards.pll import Pll
 from hwgq.boards.protocol import Info
 from hwgq.errors import BoardError
 
-#: A receiver samples the tenth bit: a baud rate off by more than this reads it wrong.
-_BAUD_TOLERANCE = 0.02
+#: Both ends look at a byte's last bit 9.5 bits after its first edge, with an error of
+#: their own of up to a cycle: a rate that is off by 1 % moves that by a tenth of a bit.
+_BAUD_TOLERANCE = 0.01
+#: A start bit is seen up to a cycle late, which shall be little of a bit.
+_LEAST_CYCLES = 8
+
+
+def choose_baud(mhz: float, uart: Uart) -> int:
+    """Pick the first of a serial port's rates that a clock divides, within 1 %.
+
+    Parameters
+    ----------
+    mhz
+        The clock.
+    uart
+        The board's serial port.
+
+    Returns
+    -------
+    int
+        Bits per second.
+
+    Raises
+    ------
+    BoardError
+        If at none of them a bit takes a whole number of at least eight cycles.
+    """
+    for baud in uart.bauds:
+        cycles = clocks_per_bit(mhz, baud)
+        exact = abs(mhz * 1e6 / cycles / baud - 1) <= _BAUD_TOLERANCE
+        if exact and cycles >= _LEAST_CYCLES:
+            return baud
+    rates = ", ".join(map(str, uart.bauds))
+    problem = f"{mhz:g} MHz is no multiple, from the eighth on, of {rates} baud"
+    raise BoardError("uart.bauds", problem, "Choose another clock, or add a rate")
 
 
 def clocks_per_bit(mhz: float, baud: int) -> int:
-    """Divide a clock to a baud rate.
+    """Count the cycles of a bit.
 
     Parameters
     ----------
@@ -19,17 +53,8 @@ def clocks_per_bit(mhz: float, baud: int) -> int:
         The clock.
     baud
         Bits per second.
-
-    Raises
-    ------
-    BoardError
-        If no whole number of cycles comes within 2 % of it.
     """
-    cycles = max(4, round(mhz * 1e6 / baud))
-    if abs(mhz * 1e6 / cycles / baud - 1) > _BAUD_TOLERANCE:
-        problem = f"{baud} baud is no whole fraction of {mhz:g} MHz"
-        raise BoardError("uart.baud", problem, "Choose another clock or baud rate")
-    return cycles
+    return max(1, round(mhz * 1e6 / baud))
 
 
 def board_top(

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from hwgq.compile.emulate import channelwise
 from hwgq.compile.graph import ElementType, Graph, IntArray, Mvau, Thresholding, Vvau
 from hwgq.compile.popcount import layer_weights, popcount_bounds, popcounts
 from hwgq.compile.reach import change
@@ -124,7 +123,7 @@ def coverage(graph: Graph, layer: Thresholded, codes: IntArray) -> Coverage:
         if isinstance(layer, Mvau):
             vectors = codes.reshape(-1, layer.columns)
         else:
-            vectors = channelwise(layer, codes)
+            vectors = _channelwise(layer, codes)
         weights = layer_weights(graph, layer)
         seen = popcounts(vectors, weights, element, layer.weight_bits)
         reachable, _ = _change(graph, layer, sides)
@@ -136,6 +135,12 @@ def coverage(graph: Graph, layer: Thresholded, codes: IntArray) -> Coverage:
         reachable=int(reachable.sum()),
         covered=int((reachable & met).sum()),
     )
+
+
+def _channelwise(layer: Vvau, codes: IntArray) -> IntArray:
+    """Bring what a VVAU reads to the shape (pixels, channels, taps)."""
+    groups = codes.reshape(-1, layer.taps, codes.shape[-1])
+    return groups.swapaxes(1, 2).reshape(-1, layer.channels, layer.taps)
 
 
 def _shape(graph: Graph, layer: Thresholded) -> tuple[int, ...]:

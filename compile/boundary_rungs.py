@@ -16,7 +16,7 @@ from hwgq.compile.boundary import (
     isolate,
 )
 from hwgq.compile.build_folder import Build
-from hwgq.compile.emulate import emulate_layer
+from hwgq.compile.emulate import emulate
 from hwgq.compile.graph import IntArray, Vvau
 from hwgq.compile.ladder import Ladder
 from hwgq.compile.network import Network
@@ -34,9 +34,9 @@ def climb_boundary_emulation(
         step("verify: boundary, emulation"),
         ladder.climb("boundary, emulation", 0) as climb,
     ):
-        for layer, codes, expected in _boundary_frames(build, network):
-            (found,) = emulate_layer(isolate(graph, layer), layer, [codes])
-            climb.compare(layer.name, expected, found)
+        for layer, codes, expected in boundary_frames(build, network):
+            alone = isolate(graph, layer)
+            climb.compare(layer.name, expected, emulate(alone, codes)[alone.output])
             climb.frames += len(codes)
             coverages.append(coverage(graph, layer, codes))
     return tuple(coverages)
@@ -45,7 +45,7 @@ def climb_boundary_emulation(
 def climb_boundary_rtl(ladder: Ladder, build: Build, network: Network) -> None:
     """Run every layer's hardware alone on its boundary frames."""
     with step("verify: boundary, rtl"), ladder.climb("boundary, rtl", 0) as climb:
-        for layer, codes, expected in _boundary_frames(build, network):
+        for layer, codes, expected in boundary_frames(build, network):
             with tempfile.TemporaryDirectory() as folder:
                 alone = write_isolated_rtl(build.graph, layer, build.rtl, Path(folder))
                 found = simulate_rtl(alone, Path(folder), codes, taps=False)
@@ -70,7 +70,7 @@ def check_coverage(coverages: Sequence[Coverage]) -> None:
             )
 
 
-def _boundary_frames(
+def boundary_frames(
     build: Build, network: Network
 ) -> Iterator[tuple[Thresholded, IntArray, IntArray]]:
     """Give each layer, input codes that meet its thresholds, and what it shall emit."""

@@ -2,38 +2,32 @@
 """Exact integer emulation of a graph, fast enough for whole data sets.
 
 Emulation reads the graph alone: the very weights and thresholds that become memory
-images. Where the datapath is a popcount it is computed as one, by XNOR or AND on bit
-planes; before that pass, as plain integer dot products. The two share no arithmetic.
+images. They are prepared once; then frames run through all layers in blocks that the
+processor's caches hold, their codes being bit planes from layer to layer.
 """
 
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
-from hwgq.compile import kernels
-from hwgq.compile.graph import (
-    Add,
-    Fifo,
-    Fork,
-    Graph,
-    IntArray,
-    Layer,
-    Mvau,
-    Pool,
-    SlidingWindow,
-    Stream,
-    SumPool,
-    Thresholding,
-    Vvau,
-    WidthConverter,
-)
-from hwgq.compile.image_kernels import gather
-from hwgq.compile.popcount import layer_weights
+from hwgq.compile.bit_planes import words
+from hwgq.compile.emulation_steps import Step, prepare
+from hwgq.compile.forms import Form
+from hwgq.compile.graph import Graph, IntArray
+from hwgq.compile.kernels import Integers, WordArray
+from hwgq.compile.streams import Stream
 from hwgq.errors import DataError
 
+BLOCK_BYTES = 1 << 20
+"""What the widest stream of a block of frames may take in memory."""
 
-def emulate(graph: Graph, codes: IntArray) -> dict[str, IntArray]:
-    """Run frames through the graph.
+
+def emulate(graph: Graph, codes: Integers) -> dict[str, IntArray]:
+    """Run frames through the graph, and see what every stream carries.
 
     Parameters
     ----------
@@ -51,93 +45,134 @@ def emulate(graph: Graph, codes: IntArray) -> dict[str, IntArray]:
     DataError
         If `codes` has another shape or codes outside the input's range.
     """
-    entry = graph.streams[graph.input]
-    _check_input(entry, codes)
-    known = {graph.input: codes.astype(np.int64, copy=False)}
-    for layer in graph.layers:
-        results = emulate_layer(graph, layer, [known[name] for name in layer.inputs])
-        known.update(zip(layer.outputs, results, strict=True))
-    return known
+    return Emulator.of(graph).streams(codes)
 
 
-def emulate_layer(
-    graph: Graph, layer: Layer, inputs: Sequence[IntArray]
-) -> tuple[IntArray, ...]:
-    """Run one layer alone.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Emulator:
+    """A graph, ready to run any number of frames.
 
     Parameters
     ----------
     graph
-        The graph that the layer is of.
-    layer
-        The layer.
-    inputs
-        Codes of each of its input streams, shape (frames, *stream shape).
-
-    Returns
-    -------
-    Codes of each of its output streams, likewise.
+        The graph.
+    steps
+        Its layers, prepared.
+    forms
+        How each of its streams is held.
     """
-    codes = inputs[0]
-    match layer:
-        case Mvau():
-            sums = _mvau(graph, layer, codes.reshape(-1, layer.columns))
-            result = _activations(graph, layer, sums)
-        case Vvau():
-            sums = _vvau(graph, layer, channelwise(layer, codes))
-            result = _activations(graph, layer, sums)
-        case Thresholding():
-            thresholds = graph.tensors[layer.thresholds].astype(np.int64)
-            flat = codes.reshape(-1, layer.channels)
-            counts = kernels.count_reached(flat, thresholds)
-            result = counts.reshape(-1, *graph.streams[layer.outputs[0]].shape)
-        case SlidingWindow():
-            result = _windows(layer, codes)
-        case Pool():
-            result = _largest(graph, layer, codes)
-        case SumPool():
-            sums = codes.reshape(-1, layer.pixels, layer.channels).sum(axis=1)
-            result = sums.reshape(-1, *graph.streams[layer.outputs[0]].shape)
-        case Add():
-            streams = [graph.streams[name].type for name in layer.inputs]
-            total = sum(s.values(c) for s, c in zip(streams, inputs, strict=True))
-            result = graph.streams[layer.outputs[0]].type.codes(np.asarray(total))
-        case Fork() | WidthConverter() | Fifo():
-            result = codes
-        case _:
-            raise TypeError(f"no emulation of {type(layer).__name__}")
-    return (result,) * len(layer.outputs)
+
+    graph: Graph
+    steps: tuple[Step, ...]
+    forms: Mapping[str, Form]
+
+    @classmethod
+    def of(cls, graph: Graph) -> Self:
+        """Prepare a graph after any pass."""
+        steps = tuple(prepare(graph, layer) for layer in graph.layers)
+        forms = {graph.input: _entry_form(graph, steps)}
+        for layer, step in zip(graph.layers, steps, strict=True):
+            written = step.writes or forms[layer.inputs[0]]
+            forms.update(dict.fromkeys(layer.outputs, written))
+        return cls(graph=graph, steps=steps, forms=forms)
+
+    def run(self, codes: Integers, *, threads: int | None = None) -> IntArray:
+        """Run frames.
+
+        Parameters
+        ----------
+        codes
+            Codes of the input stream, shape (frames, *input shape), of any type of
+            integers: the fewer bytes, the faster.
+        threads
+            Blocks of frames to run at once; as many as there are cores by default.
+
+        Returns
+        -------
+        Codes of the output stream, shape (frames, *output shape).
+
+        Raises
+        ------
+        DataError
+            As :func:`emulate`.
+        """
+        name = self.graph.output
+        return self._run(codes, (name,), threads)[name]
+
+    def streams(self, codes: Integers) -> dict[str, IntArray]:
+        """Run frames and keep the codes of every stream, as :func:`emulate`."""
+        return self._run(codes, tuple(self.forms), None)
+
+    def _run(
+        self, codes: Integers, names: Sequence[str], threads: int | None
+    ) -> dict[str, IntArray]:
+        streams = self.graph.streams
+        _check_input(streams[self.graph.input], codes)
+        workers, frames = threads or os.cpu_count() or 1, len(codes)
+        kept = {n: np.empty((frames, *streams[n].shape), np.int64) for n in names}
+        size = max(1, min(self._block(), -(-frames // workers)))
+
+        def run_block(start: int) -> None:
+            block = slice(start, start + size)
+            planes = self._planes(codes[block])
+            for name, array in kept.items():
+                form = self.forms[name]
+                array[block] = form.unpacked(streams[name], planes[name])
+
+        with ThreadPoolExecutor(workers) as pool:
+            list(pool.map(run_block, range(0, frames, size)))
+        return kept
+
+    def _planes(self, codes: Integers) -> dict[str, WordArray]:
+        """Run some frames through all layers; give the bit planes of each stream."""
+        graph = self.graph
+        entry = graph.streams[graph.input]
+        planes = {graph.input: self.forms[graph.input].packed(entry, codes)}
+        for layer, step in zip(graph.layers, self.steps, strict=True):
+            inputs = [self._read(step, name, planes[name]) for name in layer.inputs]
+            planes.update(dict.fromkeys(layer.outputs, step.run(*inputs)))
+        return planes
+
+    def _read(self, step: Step, name: str, planes: WordArray) -> WordArray:
+        """Bring a stream to the form that a layer reads."""
+        held, stream = self.forms[name], self.graph.streams[name]
+        if step.reads in {None, held}:
+            return planes
+        return step.reads.packed(stream, held.unpacked(stream, planes))
+
+    def _block(self) -> int:
+        """Choose how many frames the caches of a core hold."""
+        sizes = [
+            8 * stream.type.bits * words(form.columns) * stream.elements // form.columns
+            for name, form in self.forms.items()
+            for stream in (self.graph.streams[name],)
+        ]
+        return BLOCK_BYTES // max(sizes)
 
 
-def _windows(layer: SlidingWindow, images: IntArray) -> IntArray:
-    windows = gather(images, layer.window, layer.pad_code)
-    if layer.grouped:
-        groups = (layer.channels // layer.word, layer.word)
-        windows = windows.reshape(*windows.shape[:-1], *groups)
-        windows = np.moveaxis(windows, -2, 3)
-    return windows.reshape(len(images), *layer.shape_out)
+def _entry_form(graph: Graph, steps: Sequence[Step]) -> Form:
+    """Find how the first layer that is particular about it reads the input."""
+    same = {graph.input}
+    for layer, step in zip(graph.layers, steps, strict=True):
+        if same.intersection(layer.inputs):
+            if step.reads is not None:
+                return step.reads
+            same.update(layer.outputs)
+    return Form.plain(graph.streams[graph.input].shape[-1])
 
 
-def _largest(graph: Graph, layer: Pool, codes: IntArray) -> IntArray:
-    """Take the maximum over the taps of each group of channels."""
-    stream = graph.streams[layer.outputs[0]]
-    rows, columns, _ = stream.shape
-    group = codes.shape[-1]
-    windows = codes.reshape(len(codes), rows, columns, -1, layer.taps, group)
-    largest: IntArray = windows.max(axis=-2).reshape(len(codes), *stream.shape)
-    if layer.flips is None:
-        return largest
-    ones = (1 << stream.type.bits) - 1
-    flips: IntArray = np.where(graph.tensors[layer.flips], ones, 0)
-    return np.bitwise_xor(largest, flips)
-
-
-def _check_input(entry: Stream, codes: IntArray) -> None:
+def _check_input(entry: Stream, codes: Integers) -> None:
     if codes.shape[1:] != entry.shape:
         raise DataError(
             entry.name,
             f"frames have shape {codes.shape[1:]}, the network takes {entry.shape}",
             "Give an array of shape (frames, *network input)",
+        )
+    if codes.dtype.kind not in "iu":
+        raise DataError(
+            entry.name,
+            f"codes are of the type {codes.dtype}",
+            "Give an array of integers",
         )
     low, high = entry.type.low, entry.type.high
     if codes.size and (codes.min() < low or codes.max() > high):
@@ -146,64 +181,3 @@ def _check_input(entry: Stream, codes: IntArray) -> None:
             f"codes reach from {codes.min()} to {codes.max()}, not {low} to {high}",
             "Scale the input to the integers that the network was trained on",
         )
-
-
-def _mvau(graph: Graph, layer: Mvau, vectors: IntArray) -> IntArray:
-    """Compute accumulators, shape (vectors, rows)."""
-    element = graph.streams[layer.inputs[0]].type
-    weights = layer_weights(graph, layer)
-    if not layer.popcount:
-        # BLAS is exact here: float64 holds every partial sum of integers below 2^53.
-        values = element.values(vectors).astype(np.float64)
-        return (values @ weights.T.astype(np.float64)).astype(np.int64)
-    planes = kernels.pack_planes(vectors, element.bits)
-    shape = (layer.rows, layer.weight_bits, -1)
-    flips, masks = (
-        kernels.pack_planes(bits.reshape(-1, layer.columns), 1).reshape(shape)
-        for bits in _weight_planes(weights, layer.weight_bits)
-    )
-    return kernels.popcounts(planes, flips, masks)
-
-
-def channelwise(layer: Vvau, codes: IntArray) -> IntArray:
-    """Bring what a VVAU reads to the shape (pixels, channels, taps)."""
-    groups = codes.reshape(-1, layer.taps, codes.shape[-1])
-    return groups.swapaxes(1, 2).reshape(-1, layer.channels, layer.taps)
-
-
-def _vvau(graph: Graph, layer: Vvau, vectors: IntArray) -> IntArray:
-    """Compute accumulators, shape (pixels, channels)."""
-    element = graph.streams[layer.inputs[0]].type
-    weights = layer_weights(graph, layer)
-    if not layer.popcount:
-        dots: IntArray = np.einsum("vct,ct->vc", element.values(vectors), weights)
-        return dots
-    ones = (1 << element.bits) - 1
-    flips, masks = _weight_planes(weights, layer.weight_bits)
-    return kernels.lane_popcounts(vectors, ones * flips, ones * masks)
-
-
-def _weight_planes(weights: IntArray, bits: int) -> tuple[IntArray, IntArray]:
-    """Tell where each bit of the weights inverts codes, and where it counts them.
-
-    Both are 0 or 1, shape (rows, bits, columns).
-    """
-    if bits == 1:
-        flips = (weights < 0).astype(np.int64)[:, None]
-        return flips, np.ones_like(flips)
-    masks = weights[:, None] >> np.arange(bits)[:, None] & 1
-    flips = np.zeros_like(masks)
-    flips[:, -1] = 1
-    return flips, masks
-
-
-def _activations(graph: Graph, layer: Mvau | Vvau, sums: IntArray) -> IntArray:
-    """Turn accumulators, shape (vectors, channels), into frames of the output."""
-    if layer.thresholds is not None:
-        thresholds = graph.tensors[layer.thresholds].astype(np.int64)
-        sums = kernels.count_reached(sums, thresholds)
-    else:
-        sums = sums << layer.shift
-        if layer.bias is not None:
-            sums = sums + graph.tensors[layer.bias].astype(np.int64)
-    return sums.reshape(-1, *graph.streams[layer.outputs[0]].shape)

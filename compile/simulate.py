@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from hwgq.compile.build_folder import Build, load_build, load_frames
-from hwgq.compile.emulate import emulate
+from hwgq.compile.emulate import Emulator
 from hwgq.compile.evaluate import FloatArray
 from hwgq.compile.graph import IntArray
-from hwgq.errors import OptionError, StorageError
+from hwgq.errors import OptionError
 from hwgq.progress import step
 from hwgq.storage import write_bytes
 
@@ -64,7 +64,8 @@ def simulate(
     outputs
         ``.npy`` to write: what the network's last node computes, float64.
     trace
-        Waveform to write, with the engine ``"rtl"``.
+        Waveform to write, with the engine ``"rtl"``: an ``.fst`` file, in which the
+        scope `streams` has the network's own names.
     stalls
         Seed of random pauses at both ends, with the engine ``"rtl"``.
 
@@ -83,13 +84,15 @@ def simulate(
         raise OptionError(
             "--engine", "emulation has no clock to trace or stall", "Use --engine rtl"
         )
+    if trace is not None and trace.suffix != ".fst":
+        raise OptionError("--trace", f"is {trace}", "Name an .fst file")
     if stalls is not None and not 0 <= stalls < 2**32:
         raise OptionError("--stalls", f"is {stalls}", "Give a seed from 0 to 2^32 - 1")
     whole = load_build(build)
     codes = whole.codes(load_frames(inputs), str(inputs))
     with step(f"simulate ({engine})"):
         if engine == "emulate":
-            results = emulate(whole.graph, codes)[whole.graph.output]
+            results = Emulator.of(whole.graph).run(codes)
             report = SimulationReport(outputs=outputs, frames=len(codes))
         else:
             results, report = _rtl(whole, codes, outputs, trace, stalls)
@@ -103,6 +106,7 @@ def _rtl(
     # Only this engine needs a C++ compiler.
     from hwgq.compile.simulate_rtl import simulate_rtl
     from hwgq.compile.verilator import Stalls
+    from hwgq.compile.verilator_run import Trace
 
     simulation = simulate_rtl(
         build.graph,
@@ -110,11 +114,9 @@ def _rtl(
         codes,
         stalls=None if seed is None else Stalls(seed),
         taps=False,
-        trace=trace,
+        trace=None if trace is None else Trace(path=trace),
         counted=True,
     )
-    if trace is not None and not trace.is_file():
-        raise StorageError(trace, "cannot be written", "Name a file in a folder")
     run = simulation.run
     return simulation.codes[build.graph.output], SimulationReport(
         outputs=outputs,

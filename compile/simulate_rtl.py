@@ -3,7 +3,8 @@
 
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hwgq import hw_templates
@@ -12,7 +13,8 @@ from hwgq.compile.boundary import Thresholded, isolate
 from hwgq.compile.graph import Graph, IntArray
 from hwgq.compile.netlist import core_map, core_text
 from hwgq.compile.verilator import SimPorts, Simulator, Stalls, Tap, build_simulator
-from hwgq.compile.verilator_run import Run
+from hwgq.compile.verilator_run import Cycles, Run, Trace
+from hwgq.compile.waveform import waveform
 from hwgq.errors import StorageError
 
 
@@ -25,12 +27,16 @@ class Simulation:
     codes
         Codes of the output, and of every tapped stream, by name; shape
         (frames, *stream shape).
+    cycles
+        Clock cycle of every beat of the output, and of every tapped stream if asked
+        for, by name.
     run
         Cycles, stalls and the traffic on every stream; its streams are ``sN``, N as in
         :func:`hwgq.compile.netlist.core_map`.
     """
 
     codes: Mapping[str, IntArray]
+    cycles: Mapping[str, Cycles]
     run: Run
 
     def interval(self, graph: Graph) -> float:
@@ -52,7 +58,8 @@ def simulate_rtl(
     *,
     stalls: Stalls | None = None,
     taps: bool = True,
-    trace: Path | None = None,
+    timed: bool = False,
+    trace: Trace | None = None,
     optimize: bool = True,
     counted: bool = False,
 ) -> Simulation:
@@ -70,8 +77,10 @@ def simulate_rtl(
         Random pauses at both ends.
     taps
         Whether to read every stream, or else the output alone.
+    timed
+        Whether to note the cycle of every beat that is read.
     trace
-        VCD file to write.
+        FST file to write.
     optimize
         Whether to compile for speed; a few thousand cycles are sooner over without.
     counted
@@ -81,11 +90,12 @@ def simulate_rtl(
     Raises
     ------
     SimulationError
-        If the design stops moving or a memory image is missing.
+        If the design stops moving, of which the trace is written all the same, or a
+        memory image is missing.
     ToolNotFoundError, ToolFailedError
         If the design cannot be compiled.
     StorageError
-        If `rtl` is not the folder of a build.
+        If `rtl` is not the folder of a build, or the trace cannot be written.
     """
     result = graph.streams[graph.output]
     numbers = core_map(graph) if taps else {}
@@ -97,23 +107,31 @@ def simulate_rtl(
         optimize=optimize,
         counted=counted,
     )
-    run = simulator.run(
-        pack(codes, graph.streams[graph.input]),
-        outputs=len(codes) * result.beats,
-        cwd=rtl,
-        tapped={
-            f"s{number}": len(codes) * graph.streams[name].beats
-            for name, number in numbers.items()
-        },
-        stalls=stalls,
-        trace=trace,
-    )
+    with ExitStack() as stack:
+        if trace is not None:
+            vcd = stack.enter_context(waveform(trace.path, core_map(graph)))
+            trace = replace(trace, path=vcd)
+        run = simulator.run(
+            pack(codes, graph.streams[graph.input]),
+            outputs=len(codes) * result.beats,
+            cwd=rtl,
+            tapped={
+                f"s{number}": len(codes) * graph.streams[name].beats
+                for name, number in numbers.items()
+            },
+            stalls=stalls,
+            trace=trace,
+            timed=timed,
+        )
     tapped = {
         name: unpack(run.taps[f"s{number}"], graph.streams[name])
         for name, number in numbers.items()
     }
+    cycles = {n: run.tap_cycles[f"s{i}"] for n, i in numbers.items() if timed}
     return Simulation(
-        codes={**tapped, graph.output: unpack(run.outputs, result)}, run=run
+        codes={**tapped, graph.output: unpack(run.outputs, result)},
+        cycles={**cycles, graph.output: run.output_cycles},
+        run=run,
     )
 
 

@@ -24,13 +24,10 @@ from hwgq.compile import uart_bench
 from hwgq.compile.schedule import simulate
 from hwgq.compile.serialize import load_graph
 from hwgq.compile.simulate_rtl import sources
-from hwgq.compile.uart_bench import bench_files, model_file
+from hwgq.compile.uart_bench import bench_files
 from hwgq.compile.verilator import wrapper
 from hwgq.compile.verilator_model import compile_model
 from hwgq.storage import write_text
-
-#: What stands in for each family's PLL.
-_CLOCKS = {"ice40": "SB_PLL40_PAD", "ecp5": "EHXPLLL"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +74,7 @@ def simulated_board(folder: Path) -> Iterator[SimulatedBoard]:
         If the design cannot be compiled.
     """
     design = read_design(folder)
-    clocks = clocks_per_bit(design.mhz, design.board.uart.baud)
+    clocks = clocks_per_bit(design.mhz, design.baud)
     graph = load_graph(folder / "dataflow.json", folder / "tensors")
     longest = simulate(graph, frames=1).latency + 2 * TIMEOUT_BITS * clocks
     with tempfile.TemporaryDirectory() as name:
@@ -107,9 +104,9 @@ def _compile(design: Design, folder: Path, place: Path, clocks: int) -> Path:
         shutil.copy(image, place)
     own = [place / name for name in design.files if name.endswith(".sv")]
     core = hw_templates.counted(sources(folder / "rtl"))
-    clock = model_file(_CLOCKS[design.board.family])
+    cells = hw_templates.cells(design.board.family)
     parameters = {"CLKS_PER_BIT": clocks}
     text = wrapper(uart_bench.TOP, uart_bench.PORTS, parameters=parameters)
     return compile_model(
-        bench_files([clock, *core, *own]), text, driver="board_driver.cpp"
+        bench_files([*cells, *core, *own]), text, driver="board_driver.cpp"
     )

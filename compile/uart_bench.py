@@ -24,10 +24,5 @@ def bench_files(sources: Sequence[Path]) -> list[Path]:
     """
     names = {path.name for path in sources}
     own = [hw_templates.source(name) for name in _MODULES if f"{name}.sv" not in names]
-    return [*sources, *own, model_file(TOP)]
-
-
-def model_file(name: str) -> Path:
-    """Find a module for simulation alone, such as what stands in for a PLL."""
-    folder = Path(str(importlib.resources.files(hw_templates))) / "sim"
-    return folder / f"{name}.sv"
+    bench = importlib.resources.files(hw_templates) / "sim" / f"{TOP}.sv"
+    return [*sources, *own, Path(str(bench))]

@@ -4,7 +4,8 @@
 The reference is the PyTorch model, whose integers `export` wrote to samples.npz; of a
 network without samples it is the float64 evaluation of network.onnx. Below it stand
 QONNX, FINN and PyTorch in float32 as witnesses, emulation, and every clock cycle of the
-RTL, without and with pauses at both ends.
+RTL, without and with pauses at both ends; then the whole board, as netlist, placed and
+routed, and as its bitstream.
 """
 
 from dataclasses import asdict, dataclass
@@ -13,7 +14,9 @@ from pathlib import Path
 import numpy as np
 
 from hwgq import boards
+from hwgq.boards.bitstream import read_built
 from hwgq.compile import schedule
+from hwgq.compile.board_rungs import BOARD_RUNGS, climb_board
 from hwgq.compile.boundary import Coverage
 from hwgq.compile.boundary_rungs import (
     check_coverage,
@@ -24,8 +27,9 @@ from hwgq.compile.build_folder import NETWORK, SAMPLES, Build, load_build
 from hwgq.compile.emulate import emulate
 from hwgq.compile.evidence import Change, changes, gather, read_evidence
 from hwgq.compile.executors import finn_codes, qonnx_codes
-from hwgq.compile.graph import Graph
+from hwgq.compile.graph import Graph, IntArray
 from hwgq.compile.ladder import Climb, Ladder, Rung
+from hwgq.compile.mismatch import FOLDER, Evidence, keep_mismatch, watched
 from hwgq.compile.onnx_file import load_network
 from hwgq.compile.pipeline import FRONT, Request, State, run_passes
 from hwgq.compile.reference import Evaluation, evaluate
@@ -36,9 +40,9 @@ from hwgq.compile.verilator import Stalls
 from hwgq.compile.witness import Testimony, testify
 from hwgq.errors import OptionError, VerificationError
 from hwgq.progress import step
-from hwgq.storage import write_json
+from hwgq.storage import remove, write_json
 
-THROUGH = ("emulate", "rtl")
+THROUGH = ("emulate", "rtl", *BOARD_RUNGS)
 REPORT = "verify.json"
 STALL_SEED = 1
 LEAST_STALLED = 30.0
@@ -47,6 +51,8 @@ SIMULATED_CYCLES = 2_000_000
 LEAST_FRAMES = 20
 TIMED_FRAMES = 6
 """Frames whose last cycle is compared with the schedule model's."""
+BOARD_FRAMES = 4
+"""Frames that go through a whole board, where no other number is asked for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +86,7 @@ def verify(
     *,
     samples: Path | None = None,
     through: str = "rtl",
+    frames: int | None = BOARD_FRAMES,
     against: Path | None = None,
 ) -> VerifyReport:
     """Compare every representation of a compiled network with the reference.
@@ -92,7 +99,10 @@ def verify(
         samples.npz of a run; by default the one in the build folder. Without one,
         frames are drawn and the float64 evaluation of network.onnx is the reference.
     through
-        Last rung: ``"emulate"`` or ``"rtl"``.
+        Last rung: one of `THROUGH`. Those beyond ``"rtl"`` need a bitstream.
+    frames
+        Frames that go through the whole board, of which every bit on the wire is
+        simulated; None for all.
     against
         The ``verify.json`` of another verification, to tell what changed since.
 
@@ -104,15 +114,24 @@ def verify(
     Raises
     ------
     MismatchError
-        If any integer differs; the ladder is in ``verify.json`` all the same.
+        If any integer differs; the ladder is in ``verify.json`` all the same, and what
+        shows the first one is in the build's folder `mismatch`.
+    DeadlockError
+        If the hardware stops; what shows that is in `mismatch`.
     VerificationError
         If a threshold is not covered, or a run with stalls had too few.
     StorageError
         If the build is none, or `against` is no verification.
     """
     if through not in THROUGH:
-        raise OptionError("--through", f"there is no {through!r}", "Use emulate or rtl")
+        remedy = f"Use one of {', '.join(THROUGH)}"
+        raise OptionError("--through", f"there is no {through!r}", remedy)
+    if frames is not None and frames < 1:
+        remedy = "Use a number from 1, or all"
+        raise OptionError("--samples", f"is {str(frames)!r}", remedy)
     whole = load_build(build)
+    if through in BOARD_RUNGS:
+        read_built(build)  # sooner than after minutes
     old = read_evidence(against) if against is not None else None
     with step("verify: reference"):
         state = _read_again(whole)
@@ -126,20 +145,39 @@ def verify(
     _emulation(ladder, whole, data, evaluation)
     coverages = climb_boundary_emulation(ladder, whole, network)
     cycles = None
-    if through == "rtl":
-        cycles = _rtl(ladder, whole, evaluation)
+    hashes = dict(gather(whole, chosen if given else None, evaluation))
+    evidence = Evidence(
+        build=whole,
+        network=network,
+        inputs=data.inputs,
+        expected=evaluation.codes,
+        simulated=_simulated_frames(whole, len(data.inputs)),
+        stalls=Stalls(STALL_SEED),
+    )
+    if through != "emulate":
+        with watched(evidence, ladder):
+            cycles = _rtl(ladder, whole, evaluation)
         climb_boundary_rtl(ladder, whole, network)
-    evidence = gather(whole, chosen if given else None, evaluation)
+    if through in BOARD_RUNGS:
+        compared = climb_board(
+            ladder,
+            whole,
+            _device_codes(whole, evaluation)[:frames],
+            evaluation.codes[whole.graph.output][:frames],
+            through=through,
+        )
+        hashes |= {file.name: file.sha256 for file in compared}
     report = VerifyReport(
         reference="PyTorch" if given else "network.onnx in float64",
         rungs=tuple(ladder.rungs),
         boundary=coverages,
         cycles_per_frame=cycles,
-        changed=changes(old, evidence) if old is not None else None,
+        changed=changes(old, hashes) if old is not None else None,
     )
-    write_json(build / REPORT, {**asdict(report), "evidence": evidence})
+    write_json(build / REPORT, {**asdict(report), "evidence": hashes})
+    remove(build / FOLDER)
     if ladder.mismatch is not None:
-        raise ladder.mismatch
+        raise keep_mismatch(evidence, ladder.mismatch)
     check_coverage(coverages)
     return report
 
@@ -193,7 +231,7 @@ def _emulation(
 
 def _rtl(ladder: Ladder, build: Build, evaluation: Evaluation) -> float:
     """Simulate every cycle, without pauses and with; return the measured II."""
-    codes = build.graph.streams[build.graph.input].type.codes(evaluation.integers)
+    codes = _device_codes(build, evaluation)
     frames = _simulated_frames(build, len(codes))
     codes = codes[:frames]
     expected = {name: codes[:frames] for name, codes in evaluation.codes.items()}
@@ -217,6 +255,11 @@ def _compare_cycles(
     ends = simulation.run.output_cycles[beats - 1 :: beats][:timed]
     expected = np.asarray(schedule.simulate(graph, frames=timed).ends)
     climb.compare("last cycle of a frame", expected, ends)
+
+
+def _device_codes(build: Build, evaluation: Evaluation) -> IntArray:
+    """Give the codes of the device's input."""
+    return build.graph.streams[build.graph.input].type.codes(evaluation.integers)
 
 
 def _simulated_frames(build: Build, frames: int) -> int:

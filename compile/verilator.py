@@ -17,8 +17,8 @@ from typing import Self
 import numpy as np
 
 from hwgq.compile.verilator_model import compile_model
-from hwgq.compile.verilator_run import Bytes, Run, read_run
-from hwgq.errors import SimulationError
+from hwgq.compile.verilator_run import Bytes, Run, Trace, read_run
+from hwgq.errors import DeadlockError, SimulationError
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,8 @@ class Simulator:
         cwd: Path,
         tapped: Mapping[str, int] = MappingProxyType({}),
         stalls: Stalls | None = None,
-        trace: Path | None = None,
+        trace: Trace | None = None,
+        timed: bool = False,
         max_idle: int = 100_000,
     ) -> Run:
         """Reset the design, feed it, and wait for its output.
@@ -114,13 +115,16 @@ class Simulator:
             Pauses at both ends; none by default.
         trace
             VCD file to write; the simulator must have been built for it.
+        timed
+            Whether to note the cycle of every beat of the taps.
         max_idle
             Cycles in which nothing moves anywhere that count as a deadlock.
 
         Raises
         ------
         SimulationError
-            If a memory image is missing or the design stops moving.
+            If a memory image is missing; :class:`hwgq.errors.DeadlockError` if the
+            design stops moving.
         """
         shape = (len(beats), _bytes(self.ports.in_width))
         if beats.dtype != np.uint8 or beats.shape != shape:
@@ -128,14 +132,17 @@ class Simulator:
         with tempfile.TemporaryDirectory() as folder:
             job = Path(folder)
             pauses = stalls or Stalls(seed=0, share=0.0)
-            (job / "job.txt").write_text(self._job(outputs, tapped, max_idle, pauses))
+            window = (0, 0) if trace is None else (trace.first, trace.last)
+            numbers = self._job(outputs, tapped, max_idle, pauses)
+            text = " ".join(map(str, (*numbers, int(timed), *window)))
+            (job / "job.txt").write_text(text)
             (job / "in.bin").write_bytes(beats.tobytes())
-            self._execute(job, cwd, trace)
+            self._execute(job, cwd, None if trace is None else trace.path)
             widths = {tap.name: tap.width for tap in self.taps}
             run = read_run(job, self.ports.out_width, widths)
         missing = any(len(run.taps[name]) < beats for name, beats in tapped.items())
         if len(run.outputs) < outputs or missing:
-            raise self._deadlock(run, len(beats), outputs)
+            raise self._deadlock(run, len(beats), outputs, max_idle)
         # While one stream is waited for, others may bring more: rows of padding alone
         # run ahead, and may make a frame that did not come yet.
         return replace(
@@ -147,18 +154,17 @@ class Simulator:
 
     def _job(
         self, outputs: int, tapped: Mapping[str, int], max_idle: int, stalls: Stalls
-    ) -> str:
+    ) -> tuple[int | float, ...]:
         places = [
             (offset // 8, _bytes(tap.width), tapped.get(tap.name, 0))
             for tap, offset in zip(self.taps, _offsets(self.taps), strict=True)
         ]
         sink = stalls.share if stalls.sink_share is None else stalls.sink_share
-        numbers = (
+        return (
             *(outputs, max_idle, stalls.seed, stalls.share, sink),
             *(_bytes(self.ports.in_width), _bytes(self.ports.out_width)),
             *(len(places), *(number for place in places for number in place)),
         )
-        return " ".join(map(str, numbers))
 
     def _execute(self, job: Path, cwd: Path, trace: Path | None) -> None:
         words = [self.executable, job, *([trace.resolve()] if trace else [])]
@@ -174,14 +180,17 @@ class Simulator:
             problem = f"the simulator ended with {done.returncode}: {said.strip()}"
             raise SimulationError(self.top, problem, "Check disk space and memory")
 
-    def _deadlock(self, run: Run, inputs: int, outputs: int) -> SimulationError:
+    def _deadlock(
+        self, run: Run, inputs: int, outputs: int, idle: int
+    ) -> DeadlockError:
         counts = ", ".join(f"{name} {t.beats}" for name, t in run.streams.items())
         problem = (
             f"stopped at cycle {run.cycles} with {run.streams['in'].beats} of {inputs}"
             f" beats taken and {len(run.outputs)} of {outputs} given (beats: {counts})"
         )
         remedy = "Check that the FIFOs are deep enough and that frames are whole"
-        return SimulationError(self.top, problem, remedy)
+        cycle, beats = run.cycles - idle, len(run.outputs)
+        return DeadlockError(self.top, problem, remedy, cycle=cycle, beats=beats)
 
 
 def build_simulator(

@@ -3,9 +3,9 @@
 //
 // Usage: simulator JOB_FOLDER [TRACE.vcd]. The folder holds `job.txt` (numbers, in the
 // order in which `Job` reads them) and `in.bin`; the driver writes `out.bin`,
-// `out_cycles.bin`, `tap0.bin` ... and `result.txt`. The model is that of the wrapper
-// `hwgq_sim`, whose data ports are all wider than 64 bits, so that this file fits every
-// design. Little-endian hosts only.
+// `out_cycles.bin`, `tap0.bin` ..., `result.txt` and, if taps are timed,
+// `tap0_cycles.bin` ... The model is that of the wrapper `hwgq_sim`, whose data ports are
+// all wider than 64 bits, so that this file fits every design. Little-endian hosts only.
 
 #include <cstdint>
 #include <cstdio>
@@ -41,6 +41,8 @@ struct Job {
   double share, sink_share;  // of cycles to withhold at each end
   uint64_t in_bytes, out_bytes;
   std::vector<TapPlace> taps;
+  bool timed;                        // whether taps note their cycles
+  uint64_t trace_first, trace_last;  // cycles that the waveform shows
   std::vector<uint8_t> input;
 
   explicit Job(const std::string& folder) {
@@ -50,6 +52,7 @@ struct Job {
     text >> in_bytes >> out_bytes >> count;
     taps.resize(text ? count : 0);
     for (auto& tap : taps) text >> tap.offset >> tap.bytes >> tap.beats;
+    text >> timed >> trace_first >> trace_last;
     if (!text) fail("unreadable job.txt");
     std::ifstream data(folder + "/in.bin", std::ios::binary);
     input.assign(std::istreambuf_iterator<char>(data), {});
@@ -86,17 +89,27 @@ class Pacer {
   uint64_t left_ = 0;
 };
 
+// Creates a file; none where it has no name.
+std::FILE* create(const std::string& path) {
+  std::FILE* file = path.empty() ? nullptr : std::fopen(path.c_str(), "wb");
+  if (!path.empty() && !file) fail("cannot write " + path);
+  return file;
+}
+
+void finish(std::FILE* file) {
+  if (file && (std::ferror(file) || std::fclose(file))) fail("disk full");
+}
+
 // Records one stream: every accepted beat, and how often an end waited for the other.
 class Recorder {
  public:
-  Recorder(const std::string& path, uint64_t bytes)
-      : bytes_(bytes), file_(path.empty() ? nullptr : std::fopen(path.c_str(), "wb")) {
-    if (!path.empty() && !file_) fail("cannot write " + path);
-  }
+  Recorder(uint64_t bytes, const std::string& data, const std::string& cycles)
+      : bytes_(bytes), data_(create(data)), cycles_(create(cycles)) {}
 
-  bool sample(const void* data, bool valid, bool ready) {
+  bool sample(const void* data, bool valid, bool ready, uint64_t cycle) {
     if (valid && ready) {
-      if (file_) std::fwrite(data, 1, bytes_, file_);
+      if (data_) std::fwrite(data, 1, bytes_, data_);
+      if (cycles_) std::fwrite(&cycle, sizeof cycle, 1, cycles_);
       ++beats;
     } else {
       blocked += valid;
@@ -106,20 +119,21 @@ class Recorder {
   }
 
   void close() {
-    if (file_ && (std::ferror(file_) || std::fclose(file_))) fail("disk full");
+    finish(data_);
+    finish(cycles_);
   }
 
   uint64_t beats = 0, blocked = 0, starved = 0;
 
  private:
   uint64_t bytes_;
-  std::FILE* file_;
+  std::FILE *data_, *cycles_;
 };
 
 class Clock {
  public:
-  Clock(Vsim& model, VerilatedContext& context, const char* trace)
-      : model_(model), context_(context) {
+  Clock(const Job& job, Vsim& model, VerilatedContext& context, const char* trace)
+      : job_(job), model_(model), context_(context) {
 #if VM_TRACE
     model_.trace(&vcd_, 99);
     if (trace) vcd_.open(trace);
@@ -127,6 +141,9 @@ class Clock {
     if (trace) fail("this model was built without trace");
 #endif
   }
+
+  // Time begins when the reset ends; a cycle is two units of it.
+  void start() { started_ = true; }
 
   void settle() { half(0); }  // combinational outputs follow the inputs
   void rise() { half(1); }
@@ -141,14 +158,19 @@ class Clock {
   void half(int level) {
     model_.clk_i = level;
     model_.eval();
+    if (!started_) return;
 #if VM_TRACE
-    if (vcd_.isOpen()) vcd_.dump(context_.time());
+    const uint64_t cycle = context_.time() / 2;
+    const bool shown = job_.trace_first <= cycle && cycle <= job_.trace_last;
+    if (shown && vcd_.isOpen()) vcd_.dump(context_.time());
 #endif
     context_.timeInc(1);
   }
 
+  const Job& job_;
   Vsim& model_;
   VerilatedContext& context_;
+  bool started_ = false;
 #if VM_TRACE
   VerilatedVcdC vcd_;
 #endif
@@ -165,10 +187,13 @@ class Bench {
       : job_(job), model_(model), clock_(clock),
         source_pacer_(2 * job.seed, job.share),
         sink_pacer_(2 * job.seed + 1, job.sink_share),
-        input_("", 0), output_(folder + "/out.bin", job.out_bytes),
-        when_(folder + "/out_cycles.bin", sizeof(uint64_t)) {
-    for (size_t i = 0; i < job.taps.size(); ++i)
-      taps_.emplace_back(folder + "/tap" + std::to_string(i) + ".bin", job.taps[i].bytes);
+        input_(0, "", ""),
+        output_(job.out_bytes, folder + "/out.bin", folder + "/out_cycles.bin") {
+    for (size_t i = 0; i < job.taps.size(); ++i) {
+      const std::string name = folder + "/tap" + std::to_string(i);
+      const std::string cycles = job.timed ? name + "_cycles.bin" : "";
+      taps_.emplace_back(job.taps[i].bytes, name + ".bin", cycles);
+    }
   }
 
   void reset() {
@@ -180,6 +205,7 @@ class Bench {
       clock_.rise();
     }
     model_.rst_i = 0;
+    clock_.start();
   }
 
   void run() {
@@ -204,7 +230,6 @@ class Bench {
     line(output_);
     for (auto& tap : taps_) line(tap);
     output_.close();
-    when_.close();
     for (auto& tap : taps_) tap.close();
     if (!text.flush()) fail("cannot write " + path);
   }
@@ -228,16 +253,13 @@ class Bench {
   }
 
   bool sample() {
-    taken_ = input_.sample(nullptr, model_.in_valid_i, model_.in_ready_o);
-    bool moved = taken_;
-    if (output_.sample(model_.out_data_o.data(), model_.out_valid_o, model_.out_ready_i)) {
-      when_.sample(&cycle_, true, true);
-      moved = true;
-    }
+    taken_ = input_.sample(nullptr, model_.in_valid_i, model_.in_ready_o, cycle_);
+    bool moved = output_.sample(model_.out_data_o.data(), model_.out_valid_o,
+                                model_.out_ready_i, cycle_) || taken_;
     const auto* data = reinterpret_cast<const uint8_t*>(model_.tap_data_o.data());
     for (size_t i = 0; i < taps_.size(); ++i)
       moved |= taps_[i].sample(data + job_.taps[i].offset, bit(model_.tap_valid_o, i),
-                               bit(model_.tap_ready_o, i));
+                               bit(model_.tap_ready_o, i), cycle_);
     return moved;
   }
 
@@ -245,7 +267,7 @@ class Bench {
   Vsim& model_;
   Clock& clock_;
   Pacer source_pacer_, sink_pacer_;
-  Recorder input_, output_, when_;
+  Recorder input_, output_;
   std::vector<Recorder> taps_;
   uint64_t cycle_ = 0;
   bool taken_ = false;
@@ -262,7 +284,7 @@ int main(int argc, char** argv) {
   context.randReset(2);  // registers without a reset start with anything
   context.randSeed(static_cast<int>(job.seed % 0x7fffffff) + 1);
   Vsim model(&context);
-  Clock clock(model, context, argc > 2 ? argv[2] : nullptr);
+  Clock clock(job, model, context, argc > 2 ? argv[2] : nullptr);
   Bench bench(job, folder, model, clock);
   bench.reset();
   bench.run();

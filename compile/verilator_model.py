@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Turn SystemVerilog into a simulator's executable, once for each content.
 
-Most of what g++ would compile is Verilator's own runtime, which is the same for every
-design: it is compiled once, and a small design then takes a second or two. Runtime and
-executables are kept in a cache folder under the hash of everything that they depend on.
+Most of what g++ would compile is Verilator's own runtime and headers, the same for
+every design: they are compiled once, and a small design then takes a second. They and
+the executables are kept in a cache folder under the hash of all that they depend on.
 """
 
+import contextlib
 import hashlib
 import importlib.resources
 import os
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import hwgq.cache
@@ -22,19 +24,28 @@ _VERILATE = (
     # Lint is the tests' business: foreign netlists are simulated, too.
     *("-Wno-fatal", "-Wno-lint", "-Wno-style", "-Werror-USERERROR"),
     *("--no-assert", "--no-timing"),
-    *("-O3", "--x-assign", "fast", "--x-initial", "unique"),
+    *("-O3", "--x-assign", "fast", "--x-initial", "unique", "--relative-includes"),
 )
 _COMPILE = (
     *("g++", "-std=c++20", "-march=native", "-DVL_TIME_CONTEXT", "-DVM_SC=0"),
     *("-DVM_COVERAGE=0", "-DVM_TIMING=0", "-DVM_TRACE_FST=0"),
 )
-# Verilator counts ones by shifts and adds; the processor has an instruction for it.
-_POPCOUNT = """\
+# All models begin so, and most of what there is to compile is this. Verilator counts
+# ones by shifts and adds, but the processor has an instruction for it.
+_PRELUDE = """\
+#include <cstdint>
+#include <cstdio>
+#include <fstream>
+#include <memory>
+#include <random>
+#include <string>
+#include <vector>
 #include "verilated.h"
 #define VL_COUNTONES_I(word) static_cast<IData>(__builtin_popcount(word))
 #define VL_COUNTONES_Q(word) static_cast<IData>(__builtin_popcountll(word))
 """
 _KEY = 'extern const char hwgq_key[];\nconst char hwgq_key[] = "{key}";\n'
+_INCLUDE = re.compile(rb'^\s*`include "([^"]+)"', re.MULTILINE)
 
 
 def compile_model(
@@ -50,7 +61,7 @@ def compile_model(
     Parameters
     ----------
     sources
-        SystemVerilog or Verilog files; what they include is not followed.
+        SystemVerilog or Verilog files. What they include lies beside them.
     wrapper
         Text of the module `hwgq_sim`, which has the ports that the drivers know.
     trace
@@ -81,15 +92,17 @@ def compile_model(
         (scratch / "driver.cpp").write_bytes(drivers.joinpath(driver).read_bytes())
         base = _environment(scratch, trace)
         files = [*sources, scratch / "hwgq_sim.sv", scratch / "driver.cpp"]
-        contents = [(file.name.encode(), file.read_bytes()) for file in files]
+        contents = [item for file in files for item in _contents(file)]
         level = "-O3" if optimize else "-O0"
         parts = (part for item in contents for part in item)
         key = _digest(base, level.encode(), *parts)
         model = cache / f"model-{key}"
         if not _is(model, key):
             runtime = _runtime(scratch, cache / f"runtime-{_digest(base)}.o", trace)
+            place = cache / f"prelude-{_digest(base, level.encode())}"
+            prelude = _prelude(scratch, place, [*_flags(trace), level])
             (scratch / "key.cpp").write_text(_KEY.format(key=key))
-            _build(scratch, sources, runtime, model, (level, trace))
+            _build(scratch, sources, (prelude, runtime), model, (level, trace))
     return model
 
 
@@ -112,8 +125,16 @@ def _environment(scratch: Path, trace: bool) -> bytes:
     command = [*_COMPILE, "-E", "-v", "-x", "c++", os.devnull]
     compiler = tools.run(command, cwd=scratch, log=scratch / "compiler.log")
     verilator = tools.version("verilator")
-    flags = (_VERILATE, _COMPILE, _POPCOUNT, trace)
+    flags = (_VERILATE, _COMPILE, _PRELUDE, trace)
     return repr((compiler, verilator, *flags)).encode()
+
+
+def _contents(file: Path) -> Iterator[tuple[bytes, bytes]]:
+    """Read a file, and all that it includes."""
+    data = file.read_bytes()
+    yield file.name.encode(), data
+    for name in _INCLUDE.findall(data):
+        yield from _contents(file.with_name(name.decode()))
 
 
 def _digest(*parts: bytes) -> str:
@@ -150,13 +171,31 @@ def _runtime(scratch: Path, runtime: Path, trace: bool) -> Path:
     return runtime
 
 
+def _prelude(scratch: Path, place: Path, flags: Sequence[str]) -> Path:
+    """Compile the header that every model begins with; g++ finds that beside it."""
+    if not place.exists():
+        made = scratch / "prelude"
+        made.mkdir()
+        (made / "prelude.h").write_text(_PRELUDE)
+        tools.run(
+            [*flags, "-x", "c++-header", "-o", "prelude.h.gch", "prelude.h"],
+            cwd=made,
+            log=place.with_name(f"{place.name}.log"),
+        )
+        # Another process may have been faster.
+        with contextlib.suppress(OSError):
+            made.rename(place)
+    return place / "prelude.h"
+
+
 def _build(
     scratch: Path,
     sources: Sequence[Path],
-    runtime: Path,
+    common: tuple[Path, Path],
     model: Path,
     options: tuple[str, bool],
 ) -> None:
+    prelude, runtime = common
     level, trace = options
     files = [*(source.resolve() for source in sources), Path("hwgq_sim.sv")]
     tools.run(
@@ -170,13 +209,17 @@ def _build(
         log=model.with_name(f"{model.name}-verilator.log"),
         env={"VERILATOR_ROOT": str(_root())},
     )
-    # One translation unit: the headers are most of what there is to compile.
+    # One translation unit, which reads the prelude once.
     own = [scratch / "key.cpp", scratch / "driver.cpp"]
     parts = [*sorted((scratch / "model").glob("*.cpp")), *own]
     lines = [f'#include "{part.relative_to(scratch)}"\n' for part in parts]
-    (scratch / "model.cpp").write_text("".join([_POPCOUNT, *lines]))
+    (scratch / "model.cpp").write_text("".join(lines))
     tools.run(
-        [*_flags(trace), level, "-Imodel", "-o", "model.out", "model.cpp", runtime],
+        [
+            *_flags(trace),
+            *(level, "-include", str(prelude), "-Imodel"),
+            *("-o", "model.out", "model.cpp", str(runtime)),
+        ],
         cwd=scratch,
         log=model.with_name(f"{model.name}-compiler.log"),
     )

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 Bytes = npt.NDArray[np.uint8]
+Cycles = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,23 @@ class Traffic:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Trace:
+    """A waveform to write.
+
+    Parameters
+    ----------
+    path
+        The file.
+    first, last
+        Cycles that it shows, counted from the end of the reset; by default all.
+    """
+
+    path: Path
+    first: int = 0
+    last: int = 2**62
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
     """What a simulation gave.
 
@@ -45,6 +63,8 @@ class Run:
         Clock cycles since the reset ended.
     output_cycles
         Cycle of every output beat, int64.
+    tap_cycles
+        Cycle of every beat of every tap, by name, if they were asked for.
     input_stalls, output_stalls
         Cycles in which the source withheld a beat that it had, and the sink its ready.
     streams
@@ -54,7 +74,8 @@ class Run:
     outputs: Bytes
     taps: Mapping[str, Bytes]
     cycles: int
-    output_cycles: npt.NDArray[np.int64]
+    output_cycles: Cycles
+    tap_cycles: Mapping[str, Cycles]
     input_stalls: int
     output_stalls: int
     streams: Mapping[str, Traffic]
@@ -84,11 +105,17 @@ def read_run(folder: Path, out_width: int, tap_widths: Mapping[str, int]) -> Run
         name: _beats(folder / f"tap{index}.bin", width)
         for index, (name, width) in enumerate(tap_widths.items())
     }
+    cycles_of_taps = {
+        name: np.fromfile(path, np.int64)
+        for index, name in enumerate(tap_widths)
+        if (path := folder / f"tap{index}_cycles.bin").exists()
+    }
     return Run(
         outputs=_beats(folder / "out.bin", out_width),
         taps=MappingProxyType(taps),
         cycles=cycles,
         output_cycles=np.fromfile(folder / "out_cycles.bin", np.int64),
+        tap_cycles=MappingProxyType(cycles_of_taps),
         input_stalls=input_stalls,
         output_stalls=output_stalls,
         streams=MappingProxyType(dict(zip(("in", "out", *taps), traffic, strict=True))),

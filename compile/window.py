@@ -82,11 +82,21 @@ class Window:
     @property
     def whole(self) -> bool:
         """Whether the only position takes the whole image, as it is."""
-        return (
-            self.kernel == self.input and self.output == (1, 1) and self.pad == (0, 0)
-        )
+        return self.kernel == self.input and self.output == (1, 1) and self._all_inside
 
     @property
     def pointwise(self) -> bool:
         """Whether the window is each pixel by itself."""
-        return self.taps == 1 and self.output == self.input and self.pad == (0, 0)
+        return self.taps == 1 and self.output == self.input and self._all_inside
+
+    @property
+    def _all_inside(self) -> bool:
+        """Whether no tap ever lies outside of the image; `pad_end` may be of no use."""
+        axes = zip(
+            *(self.input, self.output, self.kernel, self.stride, self.dilation),
+            strict=True,
+        )
+        return self.pad == (0, 0) and all(
+            (positions - 1) * stride + (taps - 1) * dilation < size
+            for size, positions, taps, stride, dilation in axes
+        )

@@ -10,8 +10,10 @@ and Stability of Numerical Algorithms", section 3.1).
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from onnx import ModelProto, TensorProto
 from onnx.numpy_helper import from_array, to_array
 
@@ -22,7 +24,7 @@ from hwgq.compile.onnx_file import AFFINE
 from hwgq.compile.reference import Evaluation
 from hwgq.errors import MismatchError
 
-Numbers = IntArray | FloatArray
+Numbers = npt.NDArray[np.integer[Any] | np.floating[Any] | np.bool_]
 
 UNIT = 2.0**-24
 # Roundings of one node of a chain, batch normalization being the longest: subtract,

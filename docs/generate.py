@@ -13,6 +13,7 @@ from docs.draw_curves import draw as draw_curves
 from docs.draw_passes import draw as draw_passes
 from docs.draw_quantizers import draw as draw_quantizers
 from docs.modules import module_pages, summary
+from hwgq.boards.top import choose_baud
 from hwgq.compile.pipeline import PASSES
 from hwgq.storage import write_bytes, write_text
 
@@ -38,6 +39,7 @@ def pages() -> dict[str, str]:
         "hardware.md": _hardware(),
         "python.md": _page("Python interface", _interface()),
         "training.md": _training(),
+        "verification.md": _verification(),
     }
 
 
@@ -61,7 +63,7 @@ def _boards() -> str:
             str(board.resources.luts),
             str(board.resources.block_rams),
             f"{board.clock.core_mhz:g}",
-            str(board.uart.baud),
+            str(choose_baud(board.clock.core_mhz, board.uart)),
         )
         for board in boards
     ]
@@ -80,6 +82,15 @@ def _hardware() -> str:
     text = (FOLDER / "templates" / "hardware.md").read_text()
     text = text.replace("{passes}", _passes()).replace("{rates}", rates)
     return text.replace("{bitstreams}", bitstreams)
+
+
+def _verification() -> str:
+    """Fill in the page on the ladder: one run of it, and how fast the rungs are."""
+    text = (FOLDER / "templates" / "verification.md").read_text()
+    for name in ("ladder", "emulation", "simulation"):
+        result = (RESULTS / f"{name}.md").read_text().strip()
+        text = text.replace(f"{{{name}}}", result)
+    return text
 
 
 def _interface() -> list[str]:

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 _RTL = Path(str(importlib.resources.files(__name__) / "rtl"))
-_COUNTED = _RTL.with_name("sim") / "hwgq_dot_products.sv"
+_SIM = Path(str(importlib.resources.files(__name__) / "sim"))
 
 
 def sources() -> tuple[Path, ...]:
@@ -37,4 +37,13 @@ def counted(files: Iterable[Path]) -> list[Path]:
 
     Bits are counted a word at a time; every cycle and every sum is the same.
     """
-    return [_COUNTED if path.name == _COUNTED.name else path for path in files]
+    exchanged = _SIM / "hwgq_dot_products.sv"
+    return [exchanged if path.name == exchanged.name else path for path in files]
+
+
+def cells(family: str) -> tuple[Path, ...]:
+    """List our models of a device family's cells, for simulators.
+
+    They stand in for yosys' own, or are of cells that yosys has no model of.
+    """
+    return tuple(sorted((_SIM / family).glob("*.sv")))

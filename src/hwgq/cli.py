@@ -7,16 +7,25 @@ never waits for torch.
 
 import sys
 from collections.abc import Sequence
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 import hwgq
+from hwgq.arguments import (
+    BoardName,
+    Build,
+    Data,
+    Out,
+    Recipe,
+    Rung,
+    Seed,
+    count,
+)
 from hwgq.errors import HwgqError
 from hwgq.inquire import Json, boards, doctor, lint, passes
-from hwgq.operate import Build, infer, simulate
+from hwgq.operate import infer, simulate
 from hwgq.show import show
 
 app = typer.Typer(
@@ -25,22 +34,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
-
-
-class Rung(StrEnum):
-    """How far down `verify` goes."""
-
-    EMULATE = "emulate"
-    RTL = "rtl"
-
-
-Recipe = Annotated[str, typer.Argument(help="A shipped recipe's name or a TOML file.")]
-Out = Annotated[Path | None, typer.Option(help="Folder to write.", show_default=False)]
-Seed = Annotated[int | None, typer.Option(help="Instead of the recipe's seed.")]
-Data = Annotated[Path | None, typer.Option(help="Folder or file with the data set.")]
-BoardName = Annotated[
-    str, typer.Option("--board", help="A board of `hwgq boards`, or a TOML file.")
-]
 
 
 @app.callback(invoke_without_command=True)
@@ -162,10 +155,19 @@ app.command()(simulate)
 @app.command()
 def verify(
     build: Build,
+    through: Annotated[
+        Rung, typer.Option(help="The last rung; beyond rtl they need `hwgq build`.")
+    ] = Rung.RTL,
     samples: Annotated[
+        str,
+        typer.Option(
+            metavar="N|all",
+            help="Samples that go through the whole board, whose wire is slow.",
+        ),
+    ] = "4",
+    samples_file: Annotated[
         Path | None, typer.Option(help="The samples.npz of a run.")
     ] = None,
-    through: Annotated[Rung, typer.Option(help="The last rung.")] = Rung.RTL,
     against: Annotated[
         Path | None,
         typer.Option(
@@ -176,13 +178,19 @@ def verify(
 ) -> None:
     """Prove the network, its integers and its hardware equal, layer by layer.
 
-    Examples: `hwgq verify builds/digits-icebreaker`, and to see what is not as it was,
-    `hwgq verify builds/digits-icebreaker --against old/verify.json`
+    Up to RTL every layer is compared; beyond, what the board answers. Examples:
+    `hwgq verify builds/digits-icebreaker`,
+    `hwgq verify builds/digits-icebreaker --through bitstream --samples all`; to see
+    what is not as it was, `hwgq verify builds/digits-icebreaker --against old.json`
     """
     import hwgq.compile
 
     report = hwgq.compile.verify(
-        build, samples=samples, through=through.value, against=against
+        build,
+        samples=samples_file,
+        through=through.value,
+        frames=count(samples),
+        against=against,
     )
     show(report, json=json)
 

@@ -71,6 +71,26 @@ class SimulationError(HwgqError):
     """A simulated design lacks a memory image or stops moving."""
 
 
+class DeadlockError(SimulationError):
+    """A simulated design stops moving.
+
+    Parameters
+    ----------
+    place, problem, remedy
+        As in :class:`HwgqError`.
+    cycle
+        Clock cycle since the reset ended, from which on no beat moves anywhere.
+    beats
+        Beats that the output gave until then.
+    """
+
+    def __init__(
+        self, place: str | Path, problem: str, remedy: str, *, cycle: int, beats: int
+    ) -> None:
+        self.cycle, self.beats = cycle, beats
+        super().__init__(place, problem, remedy)
+
+
 class TransportError(HwgqError):
     """A board does not answer, or its answer is not to be trusted."""
 
@@ -112,6 +132,8 @@ class MismatchError(HwgqError):
         Frame and element, as ``(frame, element, ...)``.
     expected, got
         The reference's number, and the rung's; or what else tells them apart.
+    folder
+        What shows it, if anything was kept.
     """
 
     def __init__(
@@ -121,6 +143,8 @@ class MismatchError(HwgqError):
         index: tuple[int, ...],
         expected: float | str,
         got: float | str,
+        *,
+        folder: Path | None = None,
     ) -> None:
         self.rung, self.layer, self.index = rung, layer, index
         self.expected, self.got = expected, got
@@ -128,7 +152,8 @@ class MismatchError(HwgqError):
             f"{rung}, {shorten(layer)}, frame and index {index}",
             f"expected {expected}, got {got}",
             "The layers before it agree: this one's weights, thresholds or hardware"
-            " differ from the reference",
+            " differ from the reference"
+            + ("" if folder is None else f"; {folder} holds what shows it"),
         )
 
 

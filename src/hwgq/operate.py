@@ -4,23 +4,14 @@
 What a verb needs is imported when it runs.
 """
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from hwgq.arguments import Build, Engine
 from hwgq.inquire import Json
 from hwgq.show import show
-
-Build = Annotated[Path, typer.Argument(help="Folder that `hwgq compile` wrote.")]
-
-
-class Engine(StrEnum):
-    """What can run a compiled network."""
-
-    EMULATE = "emulate"
-    RTL = "rtl"
 
 
 def simulate(
@@ -29,7 +20,7 @@ def simulate(
     outputs: Annotated[Path, typer.Option(help="The network's outputs, as .npy.")],
     engine: Annotated[Engine, typer.Option(help="What runs it.")] = Engine.EMULATE,
     trace: Annotated[
-        Path | None, typer.Option(help="Waveform to write (engine rtl).")
+        Path | None, typer.Option(help="Waveform to write, an .fst (engine rtl).")
     ] = None,
     stalls: Annotated[
         int | None, typer.Option(help="Seed of stalls at both ends (engine rtl).")

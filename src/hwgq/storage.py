@@ -15,6 +15,7 @@ import json
 import os
 import secrets
 import shutil
+import tempfile
 import tomllib
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -174,6 +175,30 @@ def remove(path: Path) -> None:
             shutil.rmtree(path)
         else:
             path.unlink(missing_ok=True)
+    except OSError as error:
+        raise _unwritable(path, error) from error
+
+
+@contextmanager
+def staged(path: Path) -> Iterator[Path]:
+    """Give a temporary name for a file or folder, which is moved to `path` when whole.
+
+    It lies in a hidden folder beside `path`, which goes with all else that is in it. An
+    error leaves what was at `path` as it was.
+
+    Raises
+    ------
+    StorageError
+        If `path` cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".", dir=path.parent) as folder:
+            made = Path(folder) / path.name
+            yield made
+            if made.is_dir():
+                remove(path)  # only an empty folder is replaced
+            made.replace(path)
     except OSError as error:
         raise _unwritable(path, error) from error
 

@@ -182,7 +182,7 @@ def test_a_dataflow_without_streams_is_refused(tmp_path):
     [
         ({"board": "nonesuch"}, "nonesuch: no such board"),
         ({"clock_mhz": 12.0}, "from 16 to 275 MHz"),
-        ({"clock_mhz": 17.45}, "no whole fraction"),
+        ({"clock_mhz": 17.45}, "17.45 MHz is no multiple"),
     ],
 )
 def test_impossible_settings_are_refused(tmp_path, settings, problem):

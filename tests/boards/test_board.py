@@ -84,7 +84,7 @@ def test_pins_may_be_given_in_the_file(write):
     ("old", "new", "problem"),
     [
         ("package", "pakage", "key 'package' is missing; unknown key 'pakage'"),
-        ("baud", "bauds", r"key 'uart\.baud' is missing; unknown key 'uart\.bauds'"),
+        ("bauds", "baud", r"key 'uart\.bauds' is missing; unknown key 'uart\.baud'"),
         ('family = "ice40"', 'family = "ice41"', "family: .*'ice40' or 'ecp5'"),
         ("luts = 5280", "luts = -1", r"resources\.luts: .*greater than 0"),
         ("luts = 5280", 'luts = "5280"', r"resources\.luts: .*integer"),

@@ -44,8 +44,8 @@ def test_the_bitstream_answers(folder: Path) -> None:
     asc = (folder / "unpacked.asc").read_text()
     back = folder / "back.sv"
     back.write_text(verilog_of(asc, package="sg48", pins=pins))
-    clocks = clocks_per_bit(design.mhz, design.board.uart.baud)
-    bench = build_netlist_bench(back, clocks_per_bit=clocks)
+    clocks = clocks_per_bit(design.mhz, design.baud)
+    bench = build_netlist_bench(back, "ice40", clocks_per_bit=clocks)
     frames = np.random.default_rng(0).integers(0, 256, (3, 4, 1), np.uint8)
     said = exchange(
         bench,

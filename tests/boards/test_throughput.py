@@ -15,10 +15,10 @@ def throughput(cycles, bytes_in, bytes_out):
 
 
 def test_the_wire_limits_a_fast_core():
-    found = throughput(64, 75, 25)  # 100 bytes of 10 bits at a megabaud
+    found = throughput(64, 75, 25)  # 100 bytes of 10 bits at three megabaud
     assert found.core == pytest.approx(468_750)
-    assert found.transport == pytest.approx(1000)
-    assert found.board == pytest.approx(1 / (1 / 1000 + 1 / 468_750))
+    assert found.transport == pytest.approx(3000)
+    assert found.board == pytest.approx(1 / (1 / 3000 + 1 / 468_750))
     assert found.limiter == "transport"
 
 

@@ -6,7 +6,8 @@ import time
 import numpy as np
 import pytest
 
-from hwgq.compile.emulate import emulate
+from hwgq.compile import emulate as emulation
+from hwgq.compile.emulate import Emulator, emulate
 from hwgq.compile.graph import (
     Add,
     ElementType,
@@ -21,7 +22,9 @@ from hwgq.compile.graph import (
 )
 from hwgq.compile.passes.absorb_offsets import absorb_offsets
 from hwgq.errors import DataError
+from tests.compile.by_definition import by_definition
 from tests.compile.graphs import disagreements, random_codes, random_mlp, random_vvau
+from tests.compile.image_graphs import Conv, Dense, MaxPool, random_cnn
 
 
 def residual_graph() -> Graph:
@@ -136,6 +139,7 @@ def test_an_image_is_flattened_for_the_first_layer() -> None:
         ),
         (np.full((2, 4), 17), "codes reach from 17 to 17, not 0 to 16"),
         (np.full((2, 4), -1), "codes reach from -1 to -1, not 0 to 16"),
+        (np.zeros((2, 4)), "codes are of the type float64"),
     ],
 )
 def test_a_wrong_input_is_refused(codes: np.ndarray, message: str) -> None:
@@ -165,13 +169,38 @@ def test_one_changed_weight_changes_the_answers() -> None:
     assert first[1] == 3
 
 
-def test_a_whole_test_set_takes_seconds() -> None:
+@pytest.mark.parametrize("block", [1, 10_000, 1 << 20])
+@pytest.mark.parametrize("threads", [1, 2, 5])
+def test_neither_threads_nor_blocks_nor_other_frames_change_a_frame(
+    threads: int, block: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(emulation, "BLOCK_BYTES", block)
+    kinds = (Conv(6, 3), MaxPool(2), Dense(20), Dense(3))
+    emulator = Emulator.of(absorb_offsets(random_cnn(1, (8, 8, 3), kinds)))
+    codes = random_codes(emulator.graph, 23)
+    expected = by_definition(emulator.graph, codes)[emulator.graph.output]
+    for frames in (0, 1, 2, 5, 23):
+        got = emulator.run(codes[:frames], threads=threads)
+        np.testing.assert_array_equal(got, expected[:frames])
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.uint64])
+def test_any_type_of_integers_is_taken(dtype: type) -> None:
+    graph = absorb_offsets(random_mlp(1, (70, 20, 4)))
+    codes = random_codes(graph, 9)
+    expected = emulate(graph, codes)[graph.output]
+    got = Emulator.of(graph).run(codes.astype(dtype))
+    assert got.dtype == np.int64
+    np.testing.assert_array_equal(got, expected)
+
+
+def test_a_whole_test_set_takes_a_second() -> None:
     graph = absorb_offsets(random_mlp(2, (784, 64, 64, 64, 10), steps=3))
-    codes = random_codes(graph, 10_000)
-    emulate(graph, codes[:2])
+    emulator, codes = Emulator.of(graph), random_codes(graph, 10_000)
+    emulator.run(codes[:2])
     start = time.perf_counter()
-    emulate(graph, codes)
-    assert time.perf_counter() - start < 5
+    emulator.run(codes)
+    assert time.perf_counter() - start < 1
 
 
 def test_emulation_imports_neither_torch_nor_finn() -> None:

@@ -85,6 +85,18 @@ def test_functions_may_stand_around_a_pooling():
     assert agree(ended(chain, 4)).ties == 0
 
 
+@pytest.mark.parametrize(
+    ("kernel", "where"),
+    [
+        (1, {"strides": [2, 2], "pads": [0, 0, 6, 6]}),  # as many positions as pixels
+        (7, {"dilations": [2, 2], "pads": [0, 0, 6, 6]}),  # as many taps as pixels
+    ],
+)
+def test_what_is_padded_behind_an_image_of_the_same_size_is_0(kernel, where):
+    chain = images(kind="UINT2").conv(4, 3, kernel, **where)
+    assert agree(ended(chain.norm(4).quant(2), 4)).ties == 0
+
+
 def test_a_chain_may_fall_before_a_pooling_and_behind_it():
     chain = images().conv(4, 3, 3).node("Mul", np.float32(-0.5)).pool(2)
     chain.norm(4, gamma=[-1, 2, -0.5, 1]).quant(3, signed=1)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The simulation harness, on small designs of which all is known."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 
 from hwgq.compile.verilator import Bytes, SimPorts, Simulator, Stalls, Tap
 from hwgq.compile.verilator import build_simulator as build
+from hwgq.compile.verilator_run import Trace
 from hwgq.errors import (
     SimulationError,
     StorageError,
@@ -168,8 +170,25 @@ def test_trace_is_written(folder: Path, tmp_path: Path) -> None:
     ports = SimPorts(80, 80)
     simulator = build([folder / "adder.sv"], "adder", ports, trace=True)
     wave = tmp_path / "wave.vcd"
-    simulator.run(beats(5, 80), outputs=5, cwd=folder, trace=wave)
+    simulator.run(beats(5, 80), outputs=5, cwd=folder, trace=Trace(path=wave))
     assert "full_q" in wave.read_text()
+    assert times(wave) == list(range(12))
+    window = Trace(path=wave, first=2, last=3)
+    simulator.run(beats(5, 80), outputs=5, cwd=folder, trace=window)
+    assert times(wave) == [4, 5, 6, 7]
+
+
+def times(wave: Path) -> list[int]:
+    return [int(time) for time in re.findall(r"^#(\d+)$", wave.read_text(), re.M)]
+
+
+def test_taps_note_their_cycles_on_demand(adder: Simulator, folder: Path) -> None:
+    data = beats(50, 80)
+    run = adder.run(data, outputs=50, cwd=folder, stalls=Stalls(1), timed=True)
+    np.testing.assert_array_equal(run.tap_cycles["again"], run.output_cycles)
+    assert len(run.tap_cycles["first"]) == 50
+    assert np.all(run.tap_cycles["first"] < run.output_cycles)
+    assert not adder.run(data, outputs=50, cwd=folder).tap_cycles
 
 
 def test_the_cache_knows_contents_not_paths(

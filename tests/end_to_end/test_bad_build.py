@@ -137,6 +137,6 @@ def test_a_memory_image_that_is_missing_is_named(build: Path) -> None:
 
 
 def test_a_waveform_that_cannot_be_written_is_named(build: Path) -> None:
-    trace = build.parent / "x.npy" / "trace.vcd"
+    trace = build.parent / "x.npy" / "trace.fst"
     message = unsimulated(build, "--engine", "rtl", "--trace", trace)
     assert message.startswith(f"{trace}: cannot be written")

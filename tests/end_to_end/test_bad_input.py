@@ -173,7 +173,12 @@ def test_outputs_that_cannot_be_written_are_named(outputs: str, build: Path) -> 
 
 
 def test_emulation_has_nothing_to_trace(build: Path) -> None:
-    assert "--engine: emulation has no clock" in unsimulated(build, "--trace", "t.vcd")
+    assert "--engine: emulation has no clock" in unsimulated(build, "--trace", "t.fst")
+
+
+def test_a_waveform_is_fst(build: Path) -> None:
+    message = unsimulated(build, "--engine", "rtl", "--trace", "wave.vcd")
+    assert message == "--trace: is wave.vcd. Name an .fst file."
 
 
 def samples(frames: int = 5) -> dict[str, np.ndarray]:
@@ -193,7 +198,7 @@ def samples(frames: int = 5) -> dict[str, np.ndarray]:
 
 
 def verify(build: Path, samples: Path) -> str:
-    options = ("--through", "emulate", "--samples", samples)
+    options = ("--through", "emulate", "--samples-file", samples)
     return refused(build.parent, "verify", build, *options)
 
 

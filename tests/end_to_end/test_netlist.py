@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The netlist of a whole iCEBreaker, through its serial pins, equals the reference."""
+"""A whole board, asked through its pins, equals the reference down to its bitstream."""
 
-from dataclasses import replace
+import json
+import re
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -9,22 +12,21 @@ import pytest
 import torch
 from torch import nn
 
-from hwgq import tools
-from hwgq.boards.design import read_design
-from hwgq.boards.flows.flow import GATES, synthesize
+from hwgq import boards, tools
+from hwgq.boards.design import Design, read_design
+from hwgq.boards.flows.flow import GATES, ROUTED, synthesize
 from hwgq.compile import compile_network
+from hwgq.compile.board_rungs import climb_board
 from hwgq.compile.build_folder import load_build
 from hwgq.compile.emulate import emulate
-from hwgq.compile.gate_level import netlist_outputs
-from hwgq.compile.graph import Graph
-from hwgq.compile.netlist import write_rtl
-from hwgq.compile.serialize import save_graph
-from hwgq.errors import BoardError
-from hwgq.storage import read_npz, write_text
+from hwgq.compile.gate_level import run_netlist
+from hwgq.compile.ladder import Ladder
+from hwgq.errors import MismatchError
+from hwgq.storage import read_json, read_npz, sha256_file, write_json, write_text
 from hwgq.train import HWGQ, BinaryConv2d, BinaryLinear, export, train
-from tests.boards.designs import write_build
+from tests.end_to_end.command import refused, run
 
-FRAMES = 10
+FRAMES = 3
 RECIPE = """
 format = 1
 name = "small"
@@ -40,56 +42,131 @@ learning_rate = 0.01
 """
 
 
-@pytest.fixture
-def build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Train a network on real images and compile it, not too wide."""
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "small.toml").write_text(RECIPE)
-    trained = train("small.toml")
-    network = trained / "network.onnx"
-    return compile_network(network, "icebreaker", fps=200_000, out=tmp_path / "build")
+@pytest.fixture(scope="module")
+def network(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Train a network on real images."""
+    folder = tmp_path_factory.mktemp("trained")
+    (folder / "small.toml").write_text(RECIPE)
+    return train(folder / "small.toml", out=folder / "run") / "network.onnx"
 
 
-def synthesize_build(folder: Path) -> None:
-    design = read_design(folder)
-    for name, text in design.files.items():
-        write_text(folder / name, text)
-    command = synthesize(design.flow)
-    tools.run(command.argv, cwd=folder, log=folder / command.log)
+@pytest.fixture(scope="module", params=boards.names())
+def built(
+    request: pytest.FixtureRequest,
+    network: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Path:
+    """Build its bitstream, not too wide; not to be written to."""
+    folder = tmp_path_factory.mktemp(request.param) / "build"
+    build = compile_network(network, request.param, fps=200_000, out=folder)
+    boards.build(build)
+    return build
 
 
-def erase_weights(folder: Path, graph: Graph) -> Graph:
-    """Turn every weight of a build to -1, and leave its thresholds."""
-    for layer in graph.mvaus():
-        graph, key = graph.with_tensor(np.zeros_like(graph.tensors[layer.weights]))
-        graph = graph.with_layers({layer.name: replace(layer, weights=key)})
-    write_rtl(graph, folder / "rtl")
-    save_graph(graph, folder / "dataflow.json", folder / "tensors")
-    return graph
+def test_every_rung_down_to_the_bitstream_equals_the_reference(built: Path) -> None:
+    run("verify", built, "--through", "bitstream", "--samples", str(FRAMES))
+    report = read_json(built / "verify.json")
+    rungs = {row["rung"]: row for row in report["rungs"]}
+    assert not any(row["mismatches"] for row in rungs.values())
+    outputs = 10 * FRAMES
+    assert rungs["board, rtl"]["values"] == outputs
+    for rung in ("board, netlist", "board, routed"):
+        assert rungs[rung]["values"] == outputs + FRAMES  # the cycles, too
+    again = rungs["board, bitstream"]["values"]
+    assert again == outputs + FRAMES or again > 10_000_000  # every bit of an ECP5
+    hashes = report["evidence"]
+    flow = read_design(built).flow
+    for name in (GATES, ROUTED, flow.routed_file, flow.bitstream_file):
+        assert hashes[name] == sha256_file(built / name)
+    assert f"{flow.bitstream_file}, unpacked" in hashes
 
 
-def test_the_netlist_gives_the_references_logits_by_its_weights(build: Path) -> None:
-    compiled, samples = load_build(build), read_npz(build / "samples.npz")
+def test_the_samples_are_of_several_classes(built: Path) -> None:
+    logits = read_npz(built / "samples.npz")["logits"][:FRAMES]
+    assert len(set(logits.argmax(axis=1))) == FRAMES
+
+
+def memories_of_the_netlist(build: Path, design: Design) -> None:
+    """Change the first words of all memories; those of the weights are among them."""
+    name = {"ice40": "INIT_0", "ecp5": "INITVAL_00"}[design.board.family]
+    text = (build / GATES).read_text()
+    changed = re.sub(rf"(\.{name}\(\d+'h)0", r"\1f", text)
+    assert changed != text
+    (build / GATES).write_text(changed)
+
+
+def memories_of_the_routed_netlist(build: Path, design: Design) -> None:
+    """Turn the first words of all memories over."""
+    name = {"ice40": "INIT_0", "ecp5": "INITVAL_00"}[design.board.family]
+    netlist = json.loads((build / ROUTED).read_text())
+    (module,) = netlist["modules"].values()
+    memories = [c["parameters"] for c in module["cells"].values() if "RAM" in c["type"]]
+    memories += [c["parameters"] for c in module["cells"].values() if "DP" in c["type"]]
+    assert memories
+    for parameters in memories:
+        parameters[name] = parameters[name].translate(str.maketrans("01", "10"))
+    (build / ROUTED).write_text(json.dumps(netlist))
+
+
+SPOILED: dict[str, Callable[[Path, Design], None]] = {
+    "netlist": memories_of_the_netlist,
+    "routed": memories_of_the_routed_netlist,
+}
+
+
+def stamped(build: Path) -> None:
+    """Make a spoiled build look like a whole one."""
+    for name in ("synthesize", "place and route", "pack"):
+        path = build / ".stages" / f"{name}.json"
+        stamp = read_json(path)
+        stamp["outputs"] = {
+            file: sha256_file(build / file) for file in stamp["outputs"]
+        }
+        write_json(path, stamp)
+
+
+@pytest.mark.parametrize("rung", SPOILED)
+def test_a_spoiled_form_of_the_design_is_found(
+    rung: str, built: Path, tmp_path: Path
+) -> None:
+    build = Path(shutil.copytree(built, tmp_path / "build"))
+    SPOILED[rung](build, read_design(build))
+    message = refused(tmp_path, "verify", build, "--through", rung)
+    assert f"{build}: has no bitstream of its sources: " in message
+    assert message.endswith(f"Run `hwgq build {build}` first.")
+    stamped(build)
+    compiled = load_build(build)
+    samples = read_npz(build / "samples.npz")
     codes = compiled.codes(samples["images"][:FRAMES], "samples")
-    wanted = samples["logits"][:FRAMES]
-    assert len(set(wanted.argmax(axis=1))) > 3  # of several classes
-
-    synthesize_build(build)
-    netlist = (build / GATES).read_text()
-    assert "SB_RAM40_4K" in netlist
-    assert "hwgq_mvau " not in netlist  # nothing but cells is left
-    given = compiled.outputs(netlist_outputs(build, codes))
-    np.testing.assert_array_equal(given, wanted)
-
-    graph = erase_weights(build, compiled.graph)
-    synthesize_build(build)
-    erased = netlist_outputs(build, codes)
-    np.testing.assert_array_equal(erased, emulate(graph, codes)[graph.output])
-    assert (compiled.outputs(erased) != wanted).any(axis=1).all()
+    expected = emulate(compiled.graph, codes)[compiled.graph.output]
+    ladder = Ladder()
+    climb_board(ladder, compiled, codes, expected, through=rung)
+    assert isinstance(ladder.mismatch, MismatchError)
+    assert ladder.mismatch.rung == f"board, {rung}"
+    assert [row.mismatches > 0 for row in ladder.rungs] == [False] * (
+        len(ladder.rungs) - 1
+    ) + [True]
 
 
+def test_a_board_is_not_verified_before_it_is_built(compiled: Path) -> None:
+    message = refused(compiled, "verify", compiled, "--through", "netlist")
+    assert message == (
+        f"{compiled}: has no bitstream of its sources: synthesize is to do."
+        f" Run `hwgq build {compiled}` first."
+    )
+
+
+@pytest.mark.parametrize("samples", ["0", "-1", "some", ""])
+def test_a_number_of_samples_that_is_none_is_refused(
+    samples: str, compiled: Path
+) -> None:
+    message = refused(compiled, "verify", compiled, f"--samples={samples}")
+    assert message == f"--samples: is {samples!r}. Use a number from 1, or all."
+
+
+@pytest.mark.parametrize("board", boards.names())
 def test_the_netlist_of_a_convolutional_network_gives_the_references_logits(
-    tmp_path: Path,
+    board: str, tmp_path: Path
 ) -> None:
     torch.manual_seed(0)
     model = nn.Sequential(
@@ -101,16 +178,17 @@ def test_the_netlist_of_a_convolutional_network_gives_the_references_logits(
     model.train()(torch.from_numpy(images).float())
     labels = np.zeros(len(images), np.int64)
     network = export(model.eval(), tmp_path, images, labels, input_bits=5)
-    build = compile_network(network, "icebreaker", fps=20_000, out=tmp_path / "build")
+    build = compile_network(network, board, fps=20_000, out=tmp_path / "build")
     compiled, samples = load_build(build), read_npz(build / "samples.npz")
-    synthesize_build(build)
+    design = read_design(build)
+    for name, text in design.files.items():
+        write_text(build / name, text)
+    command = synthesize(design.flow)
+    tools.run(command.argv, cwd=build, log=build / command.log)
+    netlist = (build / GATES).read_text()
+    assert "hwgq_mvau " not in netlist  # nothing but cells is left
     codes = compiled.codes(samples["images"][:FRAMES], "samples")
-    given = compiled.outputs(netlist_outputs(build, codes))
+    found = run_netlist(build / GATES, compiled, design, codes)
+    given = compiled.outputs(found.codes)
     np.testing.assert_array_equal(given, samples["logits"][:FRAMES])
     assert len(np.unique(given, axis=0)) == FRAMES
-
-
-def test_a_family_without_models_is_refused(tmp_path: Path) -> None:
-    folder = write_build(tmp_path, "ulx3s-85f")
-    with pytest.raises(BoardError, match="netlists of ecp5 are not simulated"):
-        netlist_outputs(folder, np.zeros((1, 4), np.int64))

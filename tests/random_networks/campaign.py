@@ -14,6 +14,7 @@ from hwgq.compile.passes.absorb_offsets import absorb_offsets
 from hwgq.compile.reference import evaluate
 from hwgq.compile.verilator import Stalls
 from tests.compile.agreement import agree_on, compiled
+from tests.compile.by_definition import by_definition
 from tests.compile.graphs import finished
 from tests.random_networks.build import build, draw_frames
 from tests.random_networks.features import features
@@ -119,6 +120,8 @@ def check(plan, *, rtl):
     emulated = emulate(graph, codes)
     for name, wanted in evaluation.codes.items():
         np.testing.assert_array_equal(emulated[name], wanted, f"{name}, folded")
+    for name, wanted in by_definition(graph, codes).items():
+        np.testing.assert_array_equal(emulated[name], wanted, f"{name}, by definition")
     bins = features(plan) | hardware_features(plan, graph, rtl=rtl)
     if not rtl:
         return found, None, bins

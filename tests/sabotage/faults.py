@@ -12,7 +12,7 @@ import numpy as np
 
 from hwgq.compile.boundary import boundary_vectors, isolate
 from hwgq.compile.build_folder import load_build
-from hwgq.compile.emulate import emulate_layer
+from hwgq.compile.emulate import emulate
 from hwgq.compile.graph import Fifo, Mvau, SlidingWindow, Vvau
 from hwgq.compile.netlist import core_map
 
@@ -54,11 +54,13 @@ def threshold_is_equivalent(rng, build):
     _, layer, place, step = _threshold_place(rng, build)
     thresholds = graph.tensors[layer.thresholds].copy()
     thresholds.reshape(-1)[place] += step
-    moved, key = isolate(graph, layer).with_tensor(thresholds)
-    codes = boundary_vectors(graph, layer)
+    alone, codes = isolate(graph, layer), boundary_vectors(graph, layer)
+    moved, key = alone.with_tensor(thresholds)
     changed = dataclasses.replace(layer, thresholds=key)
-    (right,) = emulate_layer(isolate(graph, layer), layer, [codes])
-    (wrong,) = emulate_layer(moved, changed, [codes])
+    right, wrong = (
+        emulate(each, codes)[alone.output]
+        for each in (alone, moved.with_layers({layer.name: changed}))
+    )
     return np.array_equal(right, wrong)
 
 

@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The rungs beyond RTL: the whole board, asked through its serial pins.
+
+What the board answers is compared with the reference, and the cycles that it counted
+with those of its own SystemVerilog. Three forms of the design are simulated: what yosys
+mapped it to, what nextpnr placed and routed, and what the bitstream says when it is
+read back. An ECP5's bitstream is not made a circuit again: it is shown to configure the
+device, bit for bit, as the router wanted.
+"""
+
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from hwgq.boards.bitstream import read_built
+from hwgq.boards.design import Design
+from hwgq.boards.flows.flow import GATES, ROUTED
+from hwgq.boards.icestorm import verilog_of
+from hwgq.boards.icestorm.pcf import read_pcf
+from hwgq.boards.routed import routed_verilog
+from hwgq.boards.trellis import read_configuration
+from hwgq.boards.unpack import unpack
+from hwgq.compile.build_folder import Build
+from hwgq.compile.gate_level import run_netlist, run_sources
+from hwgq.compile.graph import IntArray
+from hwgq.compile.ladder import Climb, Ladder
+from hwgq.progress import step
+from hwgq.storage import sha256_bytes, sha256_file
+
+BOARD_RUNGS = ("netlist", "routed", "bitstream")
+"""In their order; each takes the ones before along."""
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """A file, or a text made of one, that was compared.
+
+    Parameters
+    ----------
+    name
+        Its path in the build folder, or what it was made of.
+    sha256
+        Its hash.
+    """
+
+    name: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Board:
+    """A build on its board, frames for it, and what shall come of them."""
+
+    build: Build
+    design: Design
+    codes: IntArray
+    expected: IntArray
+    cycles: IntArray
+
+    @property
+    def folder(self) -> Path:
+        return self.build.folder
+
+    def file(self, name: str) -> Compared:
+        return Compared(name, sha256_file(self.folder / name))
+
+    def simulate(self, climb: Climb, netlist: Path) -> None:
+        run = run_netlist(netlist, self.build, self.design, self.codes)
+        climb.compare("output", self.expected, run.codes)
+        climb.compare("cycles", self.cycles, run.cycles)
+
+
+def climb_board(
+    ladder: Ladder, build: Build, codes: IntArray, expected: IntArray, *, through: str
+) -> tuple[Compared, ...]:
+    """Compare a build's board with the reference, from its sources to its bitstream.
+
+    Parameters
+    ----------
+    ladder
+        Takes the rungs.
+    build
+        The build, which `hwgq build` was run on.
+    codes, expected
+        Codes of the frames, and of the outputs that the reference has for them.
+    through
+        The last of :data:`BOARD_RUNGS`.
+
+    Returns
+    -------
+    tuple of Compared
+        Hashes of everything that was compared.
+
+    Raises
+    ------
+    StorageError
+        If the build has no bitstream, or not that of its sources.
+    SimulationError
+        If an answer is missing, damaged, or says that something went wrong.
+    VerificationError
+        If the bitstream holds what cannot be read back.
+    ToolNotFoundError, ToolFailedError
+        If a program is missing or fails.
+    """
+    design = read_built(build.folder)
+    with _rung(ladder, "board, rtl", len(codes)) as climb:
+        run = run_sources(build, design, codes)
+        climb.compare("output", expected, run.codes)
+    board = _Board(build, design, codes, expected, run.cycles)
+    compared: list[Compared] = []
+    for name in BOARD_RUNGS[: BOARD_RUNGS.index(through) + 1]:
+        with (
+            _rung(ladder, f"board, {name}", len(codes)) as climb,
+            tempfile.TemporaryDirectory() as folder,
+        ):
+            compared += _CLIMBS[name](climb, board, Path(folder))
+    return tuple(compared)
+
+
+@contextmanager
+def _rung(ladder: Ladder, name: str, frames: int) -> Iterator[Climb]:
+    with step(f"verify: {name}"), ladder.climb(name, frames) as climb:
+        yield climb
+
+
+def _netlist(climb: Climb, board: _Board, folder: Path) -> list[Compared]:
+    del folder
+    board.simulate(climb, board.folder / GATES)
+    return [board.file(GATES)]
+
+
+def _routed(climb: Climb, board: _Board, folder: Path) -> list[Compared]:
+    board.simulate(climb, routed_verilog(board.folder, board.design.flow, folder))
+    return [board.file(ROUTED)]
+
+
+def _bitstream(climb: Climb, board: _Board, folder: Path) -> list[Compared]:
+    flow = board.design.flow
+    text = unpack(board.folder, flow, folder)
+    if board.design.board.family == "ice40":
+        _simulate_again(climb, board, text, folder / "unpacked.v")
+    else:
+        climb.frames = 0
+        routed = (board.folder / flow.routed_file).read_text()
+        _compare_configurations(climb, routed, text)
+    unpacked = Compared(f"{flow.bitstream_file}, unpacked", sha256_bytes(text.encode()))
+    return [board.file(flow.routed_file), board.file(flow.bitstream_file), unpacked]
+
+
+def _simulate_again(climb: Climb, board: _Board, text: str, netlist: Path) -> None:
+    """Simulate the circuit that an iCE40's bitstream makes."""
+    design = board.design
+    pins = read_pcf(design.files[design.flow.constraints_file])
+    netlist.write_text(verilog_of(text, package=design.board.package, pins=pins))
+    board.simulate(climb, netlist)
+
+
+def _compare_configurations(climb: Climb, routed: str, unpacked: str) -> None:
+    """Compare every bit that an ECP5's bitstream configures with the router's."""
+    expected, got = read_configuration(routed), read_configuration(unpacked)
+    climb.compare("configuration memory", expected.bits, got.bits)
+    climb.compare("block RAMs", expected.memories, got.memories)
+
+
+_CLIMBS: dict[str, Callable[[Climb, _Board, Path], list[Compared]]] = {
+    "netlist": _netlist,
+    "routed": _routed,
+    "bitstream": _bitstream,
+}

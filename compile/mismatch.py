@@ -1,0 +1,266 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What `verify` leaves of a mismatch: an input that shows it, and its waveform.
+
+The folder `mismatch` of a build holds `input.npy`, `report.json` and, where hardware
+was run, `trace.fst`. It appears when it is whole.
+"""
+
+import shlex
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from hwgq.compile.boundary_rungs import boundary_frames
+from hwgq.compile.build_folder import Build
+from hwgq.compile.graph import IntArray
+from hwgq.compile.ladder import Ladder
+from hwgq.compile.network import Network
+from hwgq.compile.rerun import Hardware, Symptom
+from hwgq.compile.simulate_rtl import write_isolated_rtl
+from hwgq.compile.verilator import Stalls
+from hwgq.errors import DeadlockError, MismatchError
+from hwgq.progress import step
+from hwgq.storage import staged, write_json
+
+FOLDER = "mismatch"
+INPUT, TRACE, REPORT = "input.npy", "trace.fst", "report.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """What `verify` compares.
+
+    Parameters
+    ----------
+    build
+        The compiled network.
+    network
+        What it was compiled of.
+    inputs
+        Frames of the network's own input.
+    expected
+        Codes of each stream, by name, shape (frames, *stream shape).
+    simulated
+        How many of the frames are simulated cycle by cycle.
+    stalls
+        Pauses of the rung `rtl, stalled`.
+    """
+
+    build: Build
+    network: Network
+    inputs: npt.NDArray[Any]
+    expected: Mapping[str, IntArray]
+    simulated: int
+    stalls: Stalls
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What `report.json` says.
+
+    Parameters
+    ----------
+    rung
+        The representation that is wrong.
+    found
+        The first wrong number as `verify` found it: layer, frame, index in the frame,
+        what was expected, what came instead; None after a deadlock.
+    input_of
+        What `input.npy` is for: the network, or one layer alone.
+    first_frame, frames
+        The first frame that `input.npy` holds of those that `verify` ran, and how many
+        it holds.
+    again
+        As `found`, but of a run of `input.npy` alone; None where no hardware was run.
+    cycle, time
+        Clock cycle of that run in which the wrong number moves, or from which on
+        nothing moves, and the time at which it stands in the trace.
+    files
+        What else is in the folder.
+    command
+        Does that run again; None where no command runs this rung.
+    """
+
+    rung: str
+    found: dict[str, Any] | None
+    input_of: str
+    first_frame: int
+    frames: int
+    again: dict[str, Any] | None = None
+    cycle: int | None = None
+    time: int | None = None
+    files: tuple[str, ...] = (INPUT,)
+    command: str | None = None
+
+
+def keep_mismatch(evidence: Evidence, error: MismatchError) -> MismatchError:
+    """Write what shows a mismatch; give the error that names the folder.
+
+    Raises
+    ------
+    StorageError
+        If the folder cannot be written.
+    """
+    folder = evidence.build.folder / FOLDER
+    with step("verify: what shows the mismatch"), staged(folder) as made:
+        made.mkdir()
+        if error.rung.startswith("boundary, "):
+            _keep_layer(evidence, error, made)
+        elif error.rung in {"rtl", "rtl, stalled"}:
+            _keep_rtl(evidence, error.rung, error.index[0], error, made)
+        else:
+            _keep_frames(evidence, error, made)
+    what = error.rung, error.layer, error.index, error.expected, error.got
+    return MismatchError(*what, folder=folder)
+
+
+@contextmanager
+def watched(evidence: Evidence, ladder: Ladder) -> Iterator[None]:
+    """Write what shows a deadlock of the core, if one comes meanwhile.
+
+    Raises
+    ------
+    DeadlockError
+        The one that came; it names the folder.
+    StorageError
+        If the folder cannot be written.
+    """
+    graph, folder = evidence.build.graph, evidence.build.folder / FOLDER
+    try:
+        yield
+    except DeadlockError as error:
+        climbed = {rung.rung for rung in ladder.rungs}
+        rung = "rtl, stalled" if "rtl" in climbed else "rtl"
+        frame = error.beats // graph.streams[graph.output].beats
+        with step("verify: what shows the deadlock"), staged(folder) as made:
+            made.mkdir()
+            _keep_rtl(evidence, rung, min(frame, evidence.simulated - 1), None, made)
+        remedy = f"{error.remedy}; {folder} holds what shows it"
+        raise DeadlockError(
+            error.place, error.problem, remedy, cycle=error.cycle, beats=error.beats
+        ) from error
+
+
+def _keep_rtl(
+    evidence: Evidence,
+    rung: str,
+    frame: int,
+    error: MismatchError | None,
+    made: Path,
+) -> None:
+    """Keep few frames on which the whole core goes wrong, and a trace of them."""
+    build, stalls = evidence.build, evidence.stalls if rung != "rtl" else None
+    inputs = evidence.inputs[: evidence.simulated]
+    hardware = Hardware(
+        graph=build.graph,
+        rtl=build.rtl,
+        codes=build.codes(inputs, "samples"),
+        expected={n: c[: len(inputs)] for n, c in evidence.expected.items()},
+        stalls=stalls,
+    )
+    if error is None or error.layer in hardware.expected:
+        frames, symptom = hardware.reduced(frame)
+    else:
+        # The cycle in which a frame ends depends on all frames before it.
+        frames = range(frame + 1)
+        symptom = Symptom(cycle=int(error.got), mismatch=None)
+    hardware.trace(frames, symptom.cycle, made / TRACE)
+    report = Report(
+        rung=rung,
+        found=None if error is None else _facts(error),
+        input_of="the network",
+        first_frame=frames.start,
+        frames=len(frames),
+        files=(INPUT, TRACE),
+        command=_command(build.folder, "rtl", stalls),
+        **_again(symptom),
+    )
+    _write(made, inputs[frames.start : frames.stop], report)
+
+
+def _keep_layer(evidence: Evidence, error: MismatchError, made: Path) -> None:
+    """Keep few boundary frames on which one layer alone goes wrong."""
+    graph, frame = evidence.build.graph, error.index[0]
+    cases = boundary_frames(evidence.build, evidence.network)
+    layer, codes, expected = next(case for case in cases if case[0].name == error.layer)
+    frames, facts = range(frame, frame + 1), {}
+    if error.rung == "boundary, rtl":
+        with tempfile.TemporaryDirectory() as rtl:
+            alone = write_isolated_rtl(graph, layer, evidence.build.rtl, Path(rtl))
+            hardware = Hardware(
+                graph=alone,
+                rtl=Path(rtl),
+                codes=codes,
+                expected={alone.output: expected},
+                taps=False,
+            )
+            frames, symptom = hardware.reduced(frame)
+            hardware.trace(frames, symptom.cycle, made / TRACE)
+        facts = {"files": (INPUT, TRACE), **_again(symptom)}
+    report = Report(
+        rung=error.rung,
+        found=_facts(error),
+        input_of=f"layer {layer.name} alone",
+        first_frame=frames.start,
+        frames=len(frames),
+        **facts,
+    )
+    _write(made, codes[frames.start : frames.stop], report)
+
+
+def _keep_frames(evidence: Evidence, error: MismatchError, made: Path) -> None:
+    """Keep a frame on which software goes wrong, or all that a board got before it."""
+    frame, emulated = error.index[0], error.rung == "emulation"
+    first = 0 if error.rung.startswith("board, ") else frame
+    report = Report(
+        rung=error.rung,
+        found=_facts(error),
+        input_of="the network",
+        first_frame=first,
+        frames=frame + 1 - first,
+        command=_command(evidence.build.folder, "emulate") if emulated else None,
+    )
+    _write(made, evidence.inputs[first : frame + 1], report)
+
+
+def _write(made: Path, frames: npt.NDArray[Any], report: Report) -> None:
+    np.save(made / INPUT, frames, allow_pickle=False)
+    write_json(made / REPORT, asdict(report))
+
+
+def _facts(error: MismatchError) -> dict[str, Any]:
+    return {
+        "layer": error.layer,
+        "frame": error.index[0],
+        "index": error.index[1:],
+        "expected": error.expected,
+        "got": error.got,
+    }
+
+
+def _again(symptom: Symptom) -> dict[str, Any]:
+    """Give the fields of a report that tell how a run went wrong."""
+    wrong = symptom.mismatch
+    return {
+        "again": None if wrong is None else _facts(wrong),
+        "cycle": symptom.cycle,
+        "time": 2 * symptom.cycle,
+    }
+
+
+def _command(build: Path, engine: str, stalls: Stalls | None = None) -> str:
+    """Write the command that runs the network on the frames that are kept."""
+    folder = build / FOLDER
+    words = ["hwgq", "simulate", build, "--engine", engine, "--inputs", folder / INPUT]
+    words += ["--outputs", folder / "output.npy"]
+    if engine == "rtl":
+        words += ["--trace", folder / "whole.fst"]
+    if stalls is not None:
+        words += ["--stalls", stalls.seed]
+    return shlex.join(map(str, words))
