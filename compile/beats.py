@@ -33,8 +33,11 @@ def pack(codes: IntArray, stream: Stream) -> Beats:
     -------
     Shape (frames · beats of a frame, bytes of a beat).
     """
-    elements = codes.reshape(-1, stream.beat, 1)
-    bits = (elements >> np.arange(stream.type.bits) & 1).astype(np.uint8)
+    # In small numbers, of which the processor takes many at a time.
+    kind = _smallest(stream)
+    elements = codes.reshape(-1, stream.beat, 1).astype(kind)
+    places = np.arange(stream.type.bits, dtype=kind)
+    bits = (elements >> places & kind.type(1)).astype(np.uint8, copy=False)
     if not stream.type.is_signed:
         bits = bits.swapaxes(1, 2)
     wires = bits.reshape(len(elements), stream.width)
@@ -49,13 +52,21 @@ def unpack(beats: Beats, stream: Stream) -> IntArray:
     whole = len(beats) // stream.beats * stream.beats
     wires = np.unpackbits(
         beats[:whole], axis=1, count=stream.width, bitorder="little"
-    ).astype(np.int64)
-    width = stream.type.bits
+    )
+    width, kind = stream.type.bits, _smallest(stream)
     if stream.type.is_signed:
         bits = wires.reshape(-1, stream.beat, width)
     else:
         bits = wires.reshape(-1, width, stream.beat).swapaxes(1, 2)
-    weights = np.left_shift(1, np.arange(width), dtype=np.int64)
+    codes = np.zeros(bits.shape[:-1], kind)
+    for place in range(width):
+        codes |= bits[..., place].astype(kind) << kind.type(place)
+    integers = codes.astype(np.int64)
     if stream.type.is_signed:
-        weights[-1] = -weights[-1]
-    return (bits @ weights).reshape(-1, *stream.shape)
+        integers -= (integers >> (width - 1) & 1) << width
+    return integers.reshape(-1, *stream.shape)
+
+
+def _smallest(stream: Stream) -> np.dtype[np.unsignedinteger]:
+    """Choose the numbers that hold a code's bits."""
+    return np.min_scalar_type((1 << stream.type.bits) - 1)
