@@ -50,9 +50,7 @@ def unpack(beats: Beats, stream: Stream) -> IntArray:
     Beats of a last frame that is not whole are left out.
     """
     whole = len(beats) // stream.beats * stream.beats
-    wires = np.unpackbits(
-        beats[:whole], axis=1, count=stream.width, bitorder="little"
-    )
+    wires = np.unpackbits(beats[:whole], axis=1, count=stream.width, bitorder="little")
     width, kind = stream.type.bits, _smallest(stream)
     if stream.type.is_signed:
         bits = wires.reshape(-1, stream.beat, width)
