@@ -23,6 +23,7 @@ from hwgq.boards.routed import routed_verilog
 from hwgq.boards.trellis import read_configuration
 from hwgq.boards.unpack import unpack
 from hwgq.compile.build_folder import Build
+from hwgq.compile.evidence import Evidence
 from hwgq.compile.gate_level import run_netlist, run_sources
 from hwgq.compile.graph import IntArray
 from hwgq.compile.ladder import Climb, Ladder
@@ -31,22 +32,6 @@ from hwgq.storage import sha256_bytes, sha256_file
 
 BOARD_RUNGS = ("netlist", "routed", "bitstream")
 """In their order; each takes the ones before along."""
-
-
-@dataclass(frozen=True, slots=True)
-class Compared:
-    """A file, or a text made of one, that was compared.
-
-    Parameters
-    ----------
-    name
-        Its path in the build folder, or what it was made of.
-    sha256
-        Its hash.
-    """
-
-    name: str
-    sha256: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +48,8 @@ class _Board:
     def folder(self) -> Path:
         return self.build.folder
 
-    def file(self, name: str) -> Compared:
-        return Compared(name, sha256_file(self.folder / name))
+    def hashed(self, *names: str) -> dict[str, str]:
+        return {name: sha256_file(self.folder / name) for name in names}
 
     def simulate(self, climb: Climb, netlist: Path) -> None:
         run = run_netlist(netlist, self.build, self.design, self.codes)
@@ -74,7 +59,7 @@ class _Board:
 
 def climb_board(
     ladder: Ladder, build: Build, codes: IntArray, expected: IntArray, *, through: str
-) -> tuple[Compared, ...]:
+) -> Evidence:
     """Compare a build's board with the reference, from its sources to its bitstream.
 
     Parameters
@@ -90,8 +75,8 @@ def climb_board(
 
     Returns
     -------
-    tuple of Compared
-        Hashes of everything that was compared.
+    Evidence
+        Hashes of all that was compared, by path in the build folder.
 
     Raises
     ------
@@ -109,14 +94,14 @@ def climb_board(
         run = run_sources(build, design, codes)
         climb.compare("output", expected, run.codes)
     board = _Board(build, design, codes, expected, run.cycles)
-    compared: list[Compared] = []
+    compared: dict[str, str] = {}
     for name in BOARD_RUNGS[: BOARD_RUNGS.index(through) + 1]:
         with (
             _rung(ladder, f"board, {name}", len(codes)) as climb,
             tempfile.TemporaryDirectory() as folder,
         ):
-            compared += _CLIMBS[name](climb, board, Path(folder))
-    return tuple(compared)
+            compared |= _CLIMBS[name](climb, board, Path(folder))
+    return compared
 
 
 @contextmanager
@@ -125,18 +110,18 @@ def _rung(ladder: Ladder, name: str, frames: int) -> Iterator[Climb]:
         yield climb
 
 
-def _netlist(climb: Climb, board: _Board, folder: Path) -> list[Compared]:
+def _netlist(climb: Climb, board: _Board, folder: Path) -> dict[str, str]:
     del folder
     board.simulate(climb, board.folder / GATES)
-    return [board.file(GATES)]
+    return board.hashed(GATES)
 
 
-def _routed(climb: Climb, board: _Board, folder: Path) -> list[Compared]:
+def _routed(climb: Climb, board: _Board, folder: Path) -> dict[str, str]:
     board.simulate(climb, routed_verilog(board.folder, board.design.flow, folder))
-    return [board.file(ROUTED)]
+    return board.hashed(ROUTED)
 
 
-def _bitstream(climb: Climb, board: _Board, folder: Path) -> list[Compared]:
+def _bitstream(climb: Climb, board: _Board, folder: Path) -> dict[str, str]:
     flow = board.design.flow
     text = unpack(board.folder, flow, folder)
     if board.design.board.family == "ice40":
@@ -145,8 +130,8 @@ def _bitstream(climb: Climb, board: _Board, folder: Path) -> list[Compared]:
         climb.frames = 0
         routed = (board.folder / flow.routed_file).read_text()
         _compare_configurations(climb, routed, text)
-    unpacked = Compared(f"{flow.bitstream_file}, unpacked", sha256_bytes(text.encode()))
-    return [board.file(flow.routed_file), board.file(flow.bitstream_file), unpacked]
+    unpacked = {f"{flow.bitstream_file}, unpacked": sha256_bytes(text.encode())}
+    return board.hashed(flow.routed_file, flow.bitstream_file) | unpacked
 
 
 def _simulate_again(climb: Climb, board: _Board, text: str, netlist: Path) -> None:
@@ -164,7 +149,7 @@ def _compare_configurations(climb: Climb, routed: str, unpacked: str) -> None:
     climb.compare("block RAMs", expected.memories, got.memories)
 
 
-_CLIMBS: dict[str, Callable[[Climb, _Board, Path], list[Compared]]] = {
+_CLIMBS: dict[str, Callable[[Climb, _Board, Path], dict[str, str]]] = {
     "netlist": _netlist,
     "routed": _routed,
     "bitstream": _bitstream,

@@ -33,7 +33,7 @@ INPUT, TRACE, REPORT = "input.npy", "trace.fst", "report.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Evidence:
+class Comparison:
     """What `verify` compares.
 
     Parameters
@@ -99,7 +99,7 @@ class Report:
     command: str | None = None
 
 
-def keep_mismatch(evidence: Evidence, error: MismatchError) -> MismatchError:
+def keep_mismatch(comparison: Comparison, error: MismatchError) -> MismatchError:
     """Write what shows a mismatch; give the error that names the folder.
 
     Raises
@@ -107,21 +107,21 @@ def keep_mismatch(evidence: Evidence, error: MismatchError) -> MismatchError:
     StorageError
         If the folder cannot be written.
     """
-    folder = evidence.build.folder / FOLDER
+    folder = comparison.build.folder / FOLDER
     with step("verify: what shows the mismatch"), staged(folder) as made:
         made.mkdir()
         if error.rung.startswith("boundary, "):
-            _keep_layer(evidence, error, made)
+            _keep_layer(comparison, error, made)
         elif error.rung in {"rtl", "rtl, stalled"}:
-            _keep_rtl(evidence, error.rung, error.index[0], error, made)
+            _keep_rtl(comparison, error.rung, error.index[0], error, made)
         else:
-            _keep_frames(evidence, error, made)
+            _keep_frames(comparison, error, made)
     what = error.rung, error.layer, error.index, error.expected, error.got
     return MismatchError(*what, folder=folder)
 
 
 @contextmanager
-def watched(evidence: Evidence, ladder: Ladder) -> Iterator[None]:
+def watched(comparison: Comparison, ladder: Ladder) -> Iterator[None]:
     """Write what shows a deadlock of the core, if one comes meanwhile.
 
     Raises
@@ -131,7 +131,7 @@ def watched(evidence: Evidence, ladder: Ladder) -> Iterator[None]:
     StorageError
         If the folder cannot be written.
     """
-    graph, folder = evidence.build.graph, evidence.build.folder / FOLDER
+    graph, folder = comparison.build.graph, comparison.build.folder / FOLDER
     try:
         yield
     except DeadlockError as error:
@@ -140,7 +140,9 @@ def watched(evidence: Evidence, ladder: Ladder) -> Iterator[None]:
         frame = error.beats // graph.streams[graph.output].beats
         with step("verify: what shows the deadlock"), staged(folder) as made:
             made.mkdir()
-            _keep_rtl(evidence, rung, min(frame, evidence.simulated - 1), None, made)
+            _keep_rtl(
+                comparison, rung, min(frame, comparison.simulated - 1), None, made
+            )
         remedy = f"{error.remedy}; {folder} holds what shows it"
         raise DeadlockError(
             error.place, error.problem, remedy, cycle=error.cycle, beats=error.beats
@@ -148,20 +150,20 @@ def watched(evidence: Evidence, ladder: Ladder) -> Iterator[None]:
 
 
 def _keep_rtl(
-    evidence: Evidence,
+    comparison: Comparison,
     rung: str,
     frame: int,
     error: MismatchError | None,
     made: Path,
 ) -> None:
     """Keep few frames on which the whole core goes wrong, and a trace of them."""
-    build, stalls = evidence.build, evidence.stalls if rung != "rtl" else None
-    inputs = evidence.inputs[: evidence.simulated]
+    build, stalls = comparison.build, comparison.stalls if rung != "rtl" else None
+    inputs = comparison.inputs[: comparison.simulated]
     hardware = Hardware(
         graph=build.graph,
         rtl=build.rtl,
         codes=build.codes(inputs, "samples"),
-        expected={n: c[: len(inputs)] for n, c in evidence.expected.items()},
+        expected={n: c[: len(inputs)] for n, c in comparison.expected.items()},
         stalls=stalls,
     )
     if error is None or error.layer in hardware.expected:
@@ -184,15 +186,15 @@ def _keep_rtl(
     _write(made, inputs[frames.start : frames.stop], report)
 
 
-def _keep_layer(evidence: Evidence, error: MismatchError, made: Path) -> None:
+def _keep_layer(comparison: Comparison, error: MismatchError, made: Path) -> None:
     """Keep few boundary frames on which one layer alone goes wrong."""
-    graph, frame = evidence.build.graph, error.index[0]
-    cases = boundary_frames(evidence.build, evidence.network)
+    graph, frame = comparison.build.graph, error.index[0]
+    cases = boundary_frames(comparison.build, comparison.network)
     layer, codes, expected = next(case for case in cases if case[0].name == error.layer)
     frames, facts = range(frame, frame + 1), {}
     if error.rung == "boundary, rtl":
         with tempfile.TemporaryDirectory() as rtl:
-            alone = write_isolated_rtl(graph, layer, evidence.build.rtl, Path(rtl))
+            alone = write_isolated_rtl(graph, layer, comparison.build.rtl, Path(rtl))
             hardware = Hardware(
                 graph=alone,
                 rtl=Path(rtl),
@@ -214,7 +216,7 @@ def _keep_layer(evidence: Evidence, error: MismatchError, made: Path) -> None:
     _write(made, codes[frames.start : frames.stop], report)
 
 
-def _keep_frames(evidence: Evidence, error: MismatchError, made: Path) -> None:
+def _keep_frames(comparison: Comparison, error: MismatchError, made: Path) -> None:
     """Keep a frame on which software goes wrong, or all that a board got before it."""
     frame, emulated = error.index[0], error.rung == "emulation"
     first = 0 if error.rung.startswith("board, ") else frame
@@ -224,9 +226,9 @@ def _keep_frames(evidence: Evidence, error: MismatchError, made: Path) -> None:
         input_of="the network",
         first_frame=first,
         frames=frame + 1 - first,
-        command=_command(evidence.build.folder, "emulate") if emulated else None,
+        command=_command(comparison.build.folder, "emulate") if emulated else None,
     )
-    _write(made, evidence.inputs[first : frame + 1], report)
+    _write(made, comparison.inputs[first : frame + 1], report)
 
 
 def _write(made: Path, frames: npt.NDArray[Any], report: Report) -> None:

@@ -29,7 +29,7 @@ from hwgq.compile.evidence import Change, changes, gather, read_evidence
 from hwgq.compile.executors import finn_codes, qonnx_codes
 from hwgq.compile.graph import Graph, IntArray
 from hwgq.compile.ladder import Climb, Ladder, Rung
-from hwgq.compile.mismatch import FOLDER, Evidence, keep_mismatch, watched
+from hwgq.compile.mismatch import FOLDER, Comparison, keep_mismatch, watched
 from hwgq.compile.onnx_file import load_network
 from hwgq.compile.pipeline import FRONT, Request, State, run_passes
 from hwgq.compile.reference import Evaluation, evaluate
@@ -146,7 +146,7 @@ def verify(
     coverages = climb_boundary_emulation(ladder, whole, network)
     cycles = None
     hashes = dict(gather(whole, chosen if given else None, evaluation))
-    evidence = Evidence(
+    comparison = Comparison(
         build=whole,
         network=network,
         inputs=data.inputs,
@@ -155,18 +155,17 @@ def verify(
         stalls=Stalls(STALL_SEED),
     )
     if through != "emulate":
-        with watched(evidence, ladder):
-            cycles = _rtl(ladder, whole, evaluation)
+        with watched(comparison, ladder):
+            cycles = _rtl(ladder, comparison, _device_codes(whole, evaluation))
         climb_boundary_rtl(ladder, whole, network)
     if through in BOARD_RUNGS:
-        compared = climb_board(
+        hashes |= climb_board(
             ladder,
             whole,
             _device_codes(whole, evaluation)[:frames],
             evaluation.codes[whole.graph.output][:frames],
             through=through,
         )
-        hashes |= {file.name: file.sha256 for file in compared}
     report = VerifyReport(
         reference="PyTorch" if given else "network.onnx in float64",
         rungs=tuple(ladder.rungs),
@@ -177,7 +176,7 @@ def verify(
     write_json(build / REPORT, {**asdict(report), "evidence": hashes})
     remove(build / FOLDER)
     if ladder.mismatch is not None:
-        raise keep_mismatch(evidence, ladder.mismatch)
+        raise keep_mismatch(comparison, ladder.mismatch)
     check_coverage(coverages)
     return report
 
@@ -229,18 +228,18 @@ def _emulation(
         climb.compare("output", evaluation.outputs, outputs)
 
 
-def _rtl(ladder: Ladder, build: Build, evaluation: Evaluation) -> float:
+def _rtl(ladder: Ladder, comparison: Comparison, codes: IntArray) -> float:
     """Simulate every cycle, without pauses and with; return the measured II."""
-    codes = _device_codes(build, evaluation)
-    frames = _simulated_frames(build, len(codes))
+    build, frames = comparison.build, comparison.simulated
     codes = codes[:frames]
-    expected = {name: codes[:frames] for name, codes in evaluation.codes.items()}
+    expected = {name: c[:frames] for name, c in comparison.expected.items()}
     with step("verify: rtl"), ladder.climb("rtl", frames) as climb:
         simulation = simulate_rtl(build.graph, build.rtl, codes)
         climb.compare_all(expected, simulation.codes)
         _compare_cycles(climb, build.graph, simulation, frames)
     with step("verify: rtl, stalled"), ladder.climb("rtl, stalled", frames) as climb:
-        stalled = simulate_rtl(build.graph, build.rtl, codes, stalls=Stalls(STALL_SEED))
+        stalls = comparison.stalls
+        stalled = simulate_rtl(build.graph, build.rtl, codes, stalls=stalls)
         climb.compare_all(expected, stalled.codes)
         climb.facts |= _stall_shares(stalled)
     return simulation.interval(build.graph)
