@@ -16,7 +16,6 @@ import numpy as np
 
 from hwgq import hw_templates
 from hwgq.boards.design import Design
-from hwgq.boards.flows.flow import FOLDER
 from hwgq.boards.protocol import (
     ANSWER_OVERHEAD,
     Answer,
@@ -31,8 +30,7 @@ from hwgq.compile.beats import beat_bytes, pack, unpack
 from hwgq.compile.build_folder import Build
 from hwgq.compile.graph import IntArray
 from hwgq.compile.schedule import simulate
-from hwgq.compile.simulate_rtl import sources
-from hwgq.compile.uart_bench import bench_files
+from hwgq.compile.uart_bench import bench_files, lay_out
 from hwgq.compile.verilator import Simulator, build_simulator
 from hwgq.errors import SimulationError, ToolNotFoundError
 
@@ -62,8 +60,7 @@ def run_sources(build: Build, design: Design, codes: IntArray) -> BoardRun:
     Parameters
     ----------
     build, design
-        The build, and what it asks of its board. It is synthesized already: that writes
-        the files that are not the core's.
+        The build, and what it asks of its board.
     codes
         Codes of the frames, shape (frames, *shape of the graph's input).
 
@@ -76,16 +73,11 @@ def run_sources(build: Build, design: Design, codes: IntArray) -> BoardRun:
     ToolNotFoundError, ToolFailedError
         As :func:`hwgq.compile.verilator.build_simulator`.
     """
-    own = [build.folder / name for name in design.files if name.endswith(".sv")]
-    models = hw_templates.cells(design.board.family)
-    files = [*models, *sources(build.rtl), *own]
-    bench = build_bench(files, clocks_per_bit=_clocks(design))
     with tempfile.TemporaryDirectory() as folder:
-        # The core's memory images and the shell's, each by the name that they go by.
-        (Path(folder) / FOLDER).symlink_to((build.folder / FOLDER).resolve())
-        for image in build.rtl.glob("*.hex"):
-            (Path(folder) / image.name).symlink_to(image.resolve())
-        return _run(bench, build, design, codes, cwd=Path(folder))
+        place = Path(folder)
+        files = lay_out(design, build.rtl, place)
+        bench = build_bench(files, clocks_per_bit=_clocks(design))
+        return _run(bench, build, design, codes, cwd=place)
 
 
 def run_netlist(

@@ -6,7 +6,6 @@ the core with its memories. Only the PLL is a plain clock.
 """
 
 import os
-import shutil
 import signal
 import subprocess
 import tempfile
@@ -23,11 +22,9 @@ from hwgq.boards.top import clocks_per_bit
 from hwgq.compile import uart_bench
 from hwgq.compile.schedule import simulate
 from hwgq.compile.serialize import load_graph
-from hwgq.compile.simulate_rtl import sources
-from hwgq.compile.uart_bench import bench_files
+from hwgq.compile.uart_bench import bench_files, lay_out
 from hwgq.compile.verilator import wrapper
 from hwgq.compile.verilator_model import compile_model
-from hwgq.storage import write_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,15 +95,7 @@ def simulated_board(folder: Path) -> Iterator[SimulatedBoard]:
 
 def _compile(design: Design, folder: Path, place: Path, clocks: int) -> Path:
     """Compile the board, and lay its memory images out where it will run."""
-    for name, text in design.files.items():
-        write_text(place / name, text)
-    for image in (folder / "rtl").glob("*.hex"):
-        shutil.copy(image, place)
-    own = [place / name for name in design.files if name.endswith(".sv")]
-    core = hw_templates.counted(sources(folder / "rtl"))
-    cells = hw_templates.cells(design.board.family)
+    board = hw_templates.counted(lay_out(design, folder / "rtl", place))
     parameters = {"CLKS_PER_BIT": clocks}
     text = wrapper(uart_bench.TOP, uart_bench.PORTS, parameters=parameters)
-    return compile_model(
-        bench_files([*cells, *core, *own]), text, driver="board_driver.cpp"
-    )
+    return compile_model(bench_files(board), text, driver="board_driver.cpp")
