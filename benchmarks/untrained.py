@@ -65,7 +65,12 @@ def untrained(
 
 
 def write_untrained(
-    folder: Path, model: str, shape: tuple[int, ...], **options: Any
+    folder: Path,
+    model: str,
+    shape: tuple[int, ...],
+    *,
+    input_bits: int = 8,
+    **options: Any,
 ) -> Path:
     """Write a network of :func:`untrained`, and samples to verify it by.
 
@@ -73,11 +78,12 @@ def write_untrained(
     ----------
     folder
         Where network.onnx and samples.npz go.
-    model, shape, options
+    model, shape, input_bits, options
         As of :func:`untrained`; its images become samples.
     """
-    network, images = untrained(model, shape, **options)
-    return export(network, folder, images, np.zeros(len(images), np.int64))
+    network, images = untrained(model, shape, input_bits=input_bits, **options)
+    labels = np.zeros(len(images), np.int64)
+    return export(network, folder, images, labels, input_bits=input_bits)
 
 
 def with_weights_of(bits: int, network: Path, target: Path, seed: int = 0) -> Path:

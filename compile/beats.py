@@ -35,12 +35,10 @@ def pack(codes: IntArray, stream: Stream) -> Beats:
     """
     # In small numbers, of which the processor takes many at a time.
     kind = _smallest(stream)
-    elements = codes.reshape(-1, stream.beat, 1).astype(kind)
-    places = np.arange(stream.type.bits, dtype=kind)
-    bits = (elements >> places & kind.type(1)).astype(np.uint8, copy=False)
-    if not stream.type.is_signed:
-        bits = bits.swapaxes(1, 2)
-    wires = bits.reshape(len(elements), stream.width)
+    elements = codes.reshape(-1, stream.beat).astype(kind)
+    wires = np.empty((len(elements), stream.width), np.uint8)
+    for place, bits in enumerate(_places(wires, stream)):
+        bits[...] = elements >> kind.type(place) & kind.type(1)
     return np.packbits(wires, axis=1, bitorder="little")
 
 
@@ -51,18 +49,22 @@ def unpack(beats: Beats, stream: Stream) -> IntArray:
     """
     whole = len(beats) // stream.beats * stream.beats
     wires = np.unpackbits(beats[:whole], axis=1, count=stream.width, bitorder="little")
-    width, kind = stream.type.bits, _smallest(stream)
-    if stream.type.is_signed:
-        bits = wires.reshape(-1, stream.beat, width)
-    else:
-        bits = wires.reshape(-1, width, stream.beat).swapaxes(1, 2)
-    codes = np.zeros(bits.shape[:-1], kind)
-    for place in range(width):
-        codes |= bits[..., place].astype(kind) << kind.type(place)
+    kind = _smallest(stream)
+    codes = np.zeros((len(wires), stream.beat), kind)
+    for place, bits in enumerate(_places(wires, stream)):
+        codes |= bits.astype(kind) << kind.type(place)
     integers = codes.astype(np.int64)
     if stream.type.is_signed:
-        integers -= (integers >> (width - 1) & 1) << width
+        sign = stream.type.bits - 1
+        integers -= (integers >> sign & 1) << (sign + 1)
     return integers.reshape(-1, *stream.shape)
+
+
+def _places(wires: Beats, stream: Stream) -> Beats:
+    """Show the wires of beats as (places of a code's bits, beats, elements)."""
+    if stream.type.is_signed:
+        return wires.reshape(-1, stream.beat, stream.type.bits).transpose(2, 0, 1)
+    return wires.reshape(-1, stream.type.bits, stream.beat).swapaxes(0, 1)
 
 
 def _smallest(stream: Stream) -> np.dtype[np.unsignedinteger]:

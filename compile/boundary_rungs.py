@@ -20,7 +20,7 @@ from hwgq.compile.emulate import emulate
 from hwgq.compile.graph import IntArray, Vvau
 from hwgq.compile.ladder import Ladder
 from hwgq.compile.network import Network
-from hwgq.compile.simulate_rtl import simulate_rtl, write_isolated_rtl
+from hwgq.compile.simulate_rtl import Watch, simulate_rtl, write_isolated_rtl
 from hwgq.errors import VerificationError
 from hwgq.progress import step
 
@@ -48,7 +48,7 @@ def climb_boundary_rtl(ladder: Ladder, build: Build, network: Network) -> None:
         for layer, codes, expected in boundary_frames(build, network):
             with tempfile.TemporaryDirectory() as folder:
                 alone = write_isolated_rtl(build.graph, layer, build.rtl, Path(folder))
-                found = simulate_rtl(alone, Path(folder), codes, taps=False)
+                found = simulate_rtl(alone, Path(folder), codes, watch=Watch.ENDS)
             climb.compare(layer.name, expected, found.codes[alone.output])
             climb.frames += len(codes)
 

@@ -22,7 +22,7 @@ from hwgq.compile.graph import IntArray
 from hwgq.compile.ladder import Ladder
 from hwgq.compile.network import Network
 from hwgq.compile.rerun import Hardware, Symptom
-from hwgq.compile.simulate_rtl import write_isolated_rtl
+from hwgq.compile.simulate_rtl import Watch, write_isolated_rtl
 from hwgq.compile.verilator import Stalls
 from hwgq.errors import DeadlockError, MismatchError
 from hwgq.progress import step
@@ -200,7 +200,7 @@ def _keep_layer(comparison: Comparison, error: MismatchError, made: Path) -> Non
                 rtl=Path(rtl),
                 codes=codes,
                 expected={alone.output: expected},
-                taps=False,
+                watch=Watch.ENDS,
             )
             frames, symptom = hardware.reduced(frame)
             hardware.trace(frames, symptom.cycle, made / TRACE)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from hwgq.compile.graph import Graph, IntArray
 from hwgq.compile.ladder import Climb
-from hwgq.compile.simulate_rtl import simulate_rtl
+from hwgq.compile.simulate_rtl import Watch, simulate_rtl
 from hwgq.compile.verilator import Stalls
 from hwgq.compile.verilator_run import Trace
 from hwgq.errors import DeadlockError, MismatchError
@@ -53,8 +53,8 @@ class Hardware:
         What streams shall carry, by name, shape (frames, *stream shape).
     stalls
         Pauses at both ends.
-    taps
-        Whether streams beside the output are compared.
+    watch
+        What is looked at: the output alone, or the beats of every stream.
     """
 
     graph: Graph
@@ -62,7 +62,7 @@ class Hardware:
     codes: IntArray
     expected: Mapping[str, IntArray]
     stalls: Stalls | None = None
-    taps: bool = True
+    watch: Watch = Watch.BEATS
 
     def symptom(self, frames: range) -> Symptom | None:
         """Run some of the frames alone; None if nothing is wrong with them."""
@@ -74,7 +74,7 @@ class Hardware:
                 self.rtl,
                 self.codes[part],
                 stalls=self.stalls,
-                taps=self.taps,
+                watch=self.watch,
                 timed=True,
             )
         except DeadlockError as stuck:
@@ -97,7 +97,7 @@ class Hardware:
                 self.rtl,
                 self.codes[frames.start : frames.stop],
                 stalls=self.stalls,
-                taps=self.taps,
+                watch=self.watch,
                 trace=Trace(path=path, first=first, last=last),
                 optimize=cycle > LONG,
             )

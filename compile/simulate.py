@@ -2,7 +2,7 @@
 """The stage `simulate`: a compiled network on frames of the user's."""
 
 import io
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +10,57 @@ import numpy as np
 from hwgq.compile.build_folder import Build, load_build, load_frames
 from hwgq.compile.emulate import Emulator
 from hwgq.compile.evaluate import FloatArray
-from hwgq.compile.graph import IntArray
+from hwgq.compile.graph import Fifo, IntArray
+from hwgq.compile.netlist import core_map
 from hwgq.errors import OptionError
 from hwgq.progress import step
 from hwgq.storage import write_bytes
 
 ENGINES = ("emulate", "rtl")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamUse:
+    """What happened on a stream.
+
+    Parameters
+    ----------
+    stream
+        Its name: that of the layer which makes it.
+    beats
+        Transfers.
+    blocked
+        Cycles in which a beat waited for its receiver: what comes behind is slower.
+    starved
+        Cycles in which the receiver waited for a beat: what comes before is slower.
+    """
+
+    stream: str
+    beats: int
+    blocked: int
+    starved: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FifoUse:
+    """What a FIFO held.
+
+    Parameters
+    ----------
+    fifo
+        Its name.
+    depth
+        Beats that it can hold.
+    most
+        The most beats that it held.
+    mean
+        Beats that it held, over all cycles.
+    """
+
+    fifo: str
+    depth: int
+    most: int
+    mean: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +77,8 @@ class SimulationReport:
         Clock cycles of all frames; None for emulation, which knows no clock.
     input_stalls, output_stalls
         Cycles in which the source had nothing, or the sink took nothing.
+    streams, fifos
+        What happened on each of them, in their order; none for emulation.
     """
 
     outputs: Path
@@ -39,6 +86,8 @@ class SimulationReport:
     cycles: int | None = None
     input_stalls: int | None = None
     output_stalls: int | None = None
+    streams: tuple[StreamUse, ...] = ()
+    fifos: tuple[FifoUse, ...] = ()
 
 
 def simulate(
@@ -104,7 +153,7 @@ def _rtl(
     build: Build, codes: IntArray, outputs: Path, trace: Path | None, seed: int | None
 ) -> tuple[IntArray, SimulationReport]:
     # Only this engine needs a C++ compiler.
-    from hwgq.compile.simulate_rtl import simulate_rtl
+    from hwgq.compile.simulate_rtl import Watch, simulate_rtl
     from hwgq.compile.verilator import Stalls
     from hwgq.compile.verilator_run import Trace
 
@@ -113,7 +162,7 @@ def _rtl(
         build.rtl,
         codes,
         stalls=None if seed is None else Stalls(seed),
-        taps=False,
+        watch=Watch.TRAFFIC,
         trace=None if trace is None else Trace(path=trace),
         counted=True,
     )
@@ -124,6 +173,15 @@ def _rtl(
         cycles=run.cycles,
         input_stalls=run.input_stalls,
         output_stalls=run.output_stalls,
+        streams=tuple(
+            StreamUse(stream=name, **asdict(run.streams[f"s{number}"]))
+            for name, number in core_map(build.graph).items()
+        ),
+        fifos=tuple(
+            FifoUse(fifo=n.name, depth=n.depth, **asdict(run.queues[n.name]))
+            for n in build.graph.layers
+            if isinstance(n, Fifo)
+        ),
     )
 
 

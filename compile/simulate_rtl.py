@@ -5,17 +5,27 @@ import shutil
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from enum import Enum
 from pathlib import Path
 
 from hwgq import hw_templates
 from hwgq.compile.beats import pack, unpack
 from hwgq.compile.boundary import Thresholded, isolate
-from hwgq.compile.graph import Graph, IntArray
+from hwgq.compile.graph import Fifo, Graph, IntArray
 from hwgq.compile.netlist import core_map, core_text
-from hwgq.compile.verilator import SimPorts, Simulator, Stalls, Tap, build_simulator
+from hwgq.compile.sim_wrapper import SimPorts, Tap
+from hwgq.compile.verilator import Queue, Simulator, Stalls, build_simulator
 from hwgq.compile.verilator_run import Cycles, Run, Trace
 from hwgq.compile.waveform import waveform
 from hwgq.errors import StorageError
+
+
+class Watch(Enum):
+    """What a simulation looks at beside what goes in and comes out."""
+
+    ENDS = "nothing"
+    TRAFFIC = "beats and stalls of every stream, and what every FIFO holds, are counted"
+    BEATS = "every beat of every stream is read, too"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,14 +35,14 @@ class Simulation:
     Parameters
     ----------
     codes
-        Codes of the output, and of every tapped stream, by name; shape
+        Codes of the output, and of every stream that is read, by name; shape
         (frames, *stream shape).
     cycles
-        Clock cycle of every beat of the output, and of every tapped stream if asked
-        for, by name.
+        Clock cycle of every beat of the output, and of every stream that is read if
+        asked for, by name.
     run
-        Cycles, stalls and the traffic on every stream; its streams are ``sN``, N as in
-        :func:`hwgq.compile.netlist.core_map`.
+        Cycles, stalls, the traffic on every stream and what FIFOs held. Its streams are
+        ``sN``, N as in :func:`hwgq.compile.netlist.core_map`; its queues are layers.
     """
 
     codes: Mapping[str, IntArray]
@@ -57,7 +67,7 @@ def simulate_rtl(
     codes: IntArray,
     *,
     stalls: Stalls | None = None,
-    taps: bool = True,
+    watch: Watch = Watch.BEATS,
     timed: bool = False,
     trace: Trace | None = None,
     optimize: bool = True,
@@ -75,8 +85,8 @@ def simulate_rtl(
         Codes of the input stream, shape (frames, *input shape).
     stalls
         Random pauses at both ends.
-    taps
-        Whether to read every stream, or else the output alone.
+    watch
+        What to look at beside the ends. Counting costs little, reading a lot.
     timed
         Whether to note the cycle of every beat that is read.
     trace
@@ -98,18 +108,20 @@ def simulate_rtl(
         If `rtl` is not the folder of a build, or the trace cannot be written.
     """
     result = graph.streams[graph.output]
-    numbers = core_map(graph) if taps else {}
+    numbers = core_map(graph)
+    read = numbers if watch is Watch.BEATS else {}
+    fifos = [n for n in graph.layers if isinstance(n, Fifo) and watch is not Watch.ENDS]
     simulator = core_simulator(
         graph,
         rtl,
-        taps=taps,
+        watch=watch,
         trace=trace is not None,
         optimize=optimize,
         counted=counted,
     )
     with ExitStack() as stack:
         if trace is not None:
-            vcd = stack.enter_context(waveform(trace.path, core_map(graph)))
+            vcd = stack.enter_context(waveform(trace.path, numbers))
             trace = replace(trace, path=vcd)
         run = simulator.run(
             pack(codes, graph.streams[graph.input]),
@@ -117,17 +129,21 @@ def simulate_rtl(
             cwd=rtl,
             tapped={
                 f"s{number}": len(codes) * graph.streams[name].beats
-                for name, number in numbers.items()
+                for name, number in read.items()
             },
+            queues=[
+                Queue(n.name, f"s{numbers[n.inputs[0]]}", f"s{numbers[n.outputs[0]]}")
+                for n in fifos
+            ],
             stalls=stalls,
             trace=trace,
             timed=timed,
         )
     tapped = {
         name: unpack(run.taps[f"s{number}"], graph.streams[name])
-        for name, number in numbers.items()
+        for name, number in read.items()
     }
-    cycles = {n: run.tap_cycles[f"s{i}"] for n, i in numbers.items() if timed}
+    cycles = {n: run.tap_cycles[f"s{i}"] for n, i in read.items() if timed}
     return Simulation(
         codes={**tapped, graph.output: unpack(run.outputs, result)},
         cycles={**cycles, graph.output: run.output_cycles},
@@ -139,7 +155,7 @@ def core_simulator(
     graph: Graph,
     rtl: Path,
     *,
-    taps: bool,
+    watch: Watch,
     trace: bool,
     optimize: bool = True,
     counted: bool = False,
@@ -149,8 +165,9 @@ def core_simulator(
     The parameters are those of :func:`simulate_rtl`.
     """
     entry, result = graph.streams[graph.input], graph.streams[graph.output]
+    read = watch is Watch.BEATS
     streams = [
-        Tap.of(f"s{number}", f"s{number}", graph.streams[name].width)
+        Tap.of(f"s{number}", f"s{number}", graph.streams[name].width if read else 0)
         for name, number in core_map(graph).items()
     ]
     files = sources(rtl)
@@ -158,7 +175,7 @@ def core_simulator(
         hw_templates.counted(files) if counted else files,
         "hwgq_core",
         SimPorts(entry.width, result.width),
-        streams if taps else (),
+        streams if watch is not Watch.ENDS else (),
         trace=trace,
         optimize=optimize,
     )

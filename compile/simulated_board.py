@@ -22,8 +22,8 @@ from hwgq.boards.top import clocks_per_bit
 from hwgq.compile import uart_bench
 from hwgq.compile.schedule import simulate
 from hwgq.compile.serialize import load_graph
+from hwgq.compile.sim_wrapper import wrapper
 from hwgq.compile.uart_bench import bench_files, lay_out
-from hwgq.compile.verilator import wrapper
 from hwgq.compile.verilator_model import compile_model
 
 
@@ -98,4 +98,4 @@ def _compile(design: Design, folder: Path, place: Path, clocks: int) -> Path:
     board = hw_templates.counted(lay_out(design, folder / "rtl", place))
     parameters = {"CLKS_PER_BIT": clocks}
     text = wrapper(uart_bench.TOP, uart_bench.PORTS, parameters=parameters)
-    return compile_model(bench_files(board), text, driver="board_driver.cpp")
+    return compile_model(bench_files(board), text, driver="board.cpp")

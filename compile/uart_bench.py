@@ -7,8 +7,8 @@ from pathlib import Path
 
 from hwgq import hw_templates
 from hwgq.boards.design import Design
+from hwgq.compile.sim_wrapper import SimPorts
 from hwgq.compile.simulate_rtl import sources
-from hwgq.compile.verilator import SimPorts
 from hwgq.storage import write_text
 
 TOP = "hwgq_uart_bench"

@@ -12,50 +12,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Self
 
 import numpy as np
 
+from hwgq.compile.sim_wrapper import SimPorts, Tap, bytes_of, offsets, wrapper
 from hwgq.compile.verilator_model import compile_model
 from hwgq.compile.verilator_run import Bytes, Run, Trace, read_run
 from hwgq.errors import DeadlockError, SimulationError
-
-
-@dataclass(frozen=True, slots=True)
-class SimPorts:
-    """Widths of the design's two streams, in bits.
-
-    The ports are `clk_i`, `rst_i`, and `in_`/`out_` with `data`, `valid`, `ready`.
-    """
-
-    in_width: int
-    out_width: int
-
-
-@dataclass(frozen=True, slots=True)
-class Tap:
-    """A stream inside the design that is recorded.
-
-    Parameters
-    ----------
-    name
-        Key of the stream in the results.
-    data, valid, ready
-        The signals, as SystemVerilog names them inside the design.
-    width
-        Bits of a beat.
-    """
-
-    name: str
-    data: str
-    valid: str
-    ready: str
-    width: int
-
-    @classmethod
-    def of(cls, name: str, prefix: str, width: int) -> Self:
-        """Tap the stream of the signals `prefix` and _data, _valid, _ready."""
-        return cls(name, f"{prefix}_data", f"{prefix}_valid", f"{prefix}_ready", width)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +41,23 @@ class Stalls:
 
 
 @dataclass(frozen=True, slots=True)
+class Queue:
+    """What lies between two taps, such as a FIFO; what it holds is counted.
+
+    Parameters
+    ----------
+    name
+        Its key in the results.
+    entry, exit
+        Names of the taps before and behind it, which come in this order.
+    """
+
+    name: str
+    entry: str
+    exit: str
+
+
+@dataclass(frozen=True, slots=True)
 class Simulator:
     """A compiled design; made by :func:`build_simulator`."""
 
@@ -93,6 +73,7 @@ class Simulator:
         outputs: int,
         cwd: Path,
         tapped: Mapping[str, int] = MappingProxyType({}),
+        queues: Sequence[Queue] = (),
         stalls: Stalls | None = None,
         trace: Trace | None = None,
         timed: bool = False,
@@ -111,6 +92,8 @@ class Simulator:
         tapped
             Beats to wait for on taps, by name: the last ones of a frame may move
             behind the output that does not depend on them.
+        queues
+            What counts its beats.
         stalls
             Pauses at both ends; none by default.
         trace
@@ -126,21 +109,22 @@ class Simulator:
             If a memory image is missing; :class:`hwgq.errors.DeadlockError` if the
             design stops moving.
         """
-        shape = (len(beats), _bytes(self.ports.in_width))
+        shape = (len(beats), bytes_of(self.ports.in_width))
         if beats.dtype != np.uint8 or beats.shape != shape:
             raise ValueError(f"beats are {beats.dtype}{beats.shape}, not uint8{shape}")
         with tempfile.TemporaryDirectory() as folder:
             job = Path(folder)
             pauses = stalls or Stalls(seed=0, share=0.0)
             window = (0, 0) if trace is None else (trace.first, trace.last)
-            numbers = self._job(outputs, tapped, max_idle, pauses)
+            numbers = self._job(outputs, tapped, queues, max_idle, pauses)
             text = " ".join(map(str, (*numbers, int(timed), *window)))
             (job / "job.txt").write_text(text)
             (job / "in.bin").write_bytes(beats.tobytes())
             self._execute(job, cwd, None if trace is None else trace.path)
             widths = {tap.name: tap.width for tap in self.taps}
-            run = read_run(job, self.ports.out_width, widths)
-        missing = any(len(run.taps[name]) < beats for name, beats in tapped.items())
+            names = [queue.name for queue in queues]
+            run = read_run(job, self.ports.out_width, widths, names)
+        missing = any(run.streams[name].beats < n for name, n in tapped.items())
         if len(run.outputs) < outputs or missing:
             raise self._deadlock(run, len(beats), outputs, max_idle)
         # While one stream is waited for, others may bring more: rows of padding alone
@@ -153,17 +137,25 @@ class Simulator:
         )
 
     def _job(
-        self, outputs: int, tapped: Mapping[str, int], max_idle: int, stalls: Stalls
+        self,
+        outputs: int,
+        tapped: Mapping[str, int],
+        queues: Sequence[Queue],
+        max_idle: int,
+        stalls: Stalls,
     ) -> tuple[int | float, ...]:
+        numbers = {tap.name: number for number, tap in enumerate(self.taps)}
+        ends = [(numbers[queue.entry], numbers[queue.exit]) for queue in queues]
         places = [
-            (offset // 8, _bytes(tap.width), tapped.get(tap.name, 0))
-            for tap, offset in zip(self.taps, _offsets(self.taps), strict=True)
+            (offset // 8, bytes_of(tap.width), tapped.get(tap.name, 0))
+            for tap, offset in zip(self.taps, offsets(self.taps), strict=True)
         ]
         sink = stalls.share if stalls.sink_share is None else stalls.sink_share
         return (
             *(outputs, max_idle, stalls.seed, stalls.share, sink),
-            *(_bytes(self.ports.in_width), _bytes(self.ports.out_width)),
+            *(bytes_of(self.ports.in_width), bytes_of(self.ports.out_width)),
             *(len(places), *(number for place in places for number in place)),
+            *(len(ends), *(number for pair in ends for number in pair)),
         )
 
     def _execute(self, job: Path, cwd: Path, trace: Path | None) -> None:
@@ -235,66 +227,3 @@ def build_simulator(
     text = wrapper(top, ports, taps, parameters)
     model = compile_model(sources, text, trace=trace, optimize=optimize)
     return Simulator(model, top, ports, tuple(taps))
-
-
-def _bytes(width: int) -> int:
-    return -(-width // 8)
-
-
-def _padded(width: int) -> int:
-    """Round up to words of 32 bits, more than two: such ports are arrays in C++."""
-    return max(96, -(-width // 32) * 32)
-
-
-def _offsets(taps: Sequence[Tap]) -> list[int]:
-    """Place the taps one after the other, each on a whole word; in bits."""
-    ends = np.cumsum([0, *(-(-tap.width // 32) * 32 for tap in taps)])
-    return [int(end) for end in ends[:-1]]
-
-
-def wrapper(
-    top: str,
-    ports: SimPorts,
-    taps: Sequence[Tap] = (),
-    parameters: Mapping[str, int | str] = MappingProxyType({}),
-) -> str:
-    """Write the module that gives every design the ports that the drivers know.
-
-    The parameters are those of :func:`build_simulator`.
-    """
-    values = ", ".join(
-        f'.{name}("{value}")' if isinstance(value, str) else f".{name}({value})"
-        for name, value in parameters.items()
-    )
-    brought_out = "".join(
-        f"    tap_data_o[{offset} +: {tap.width}] = u_top.{tap.data};\n"
-        f"    tap_valid_o[{index}] = u_top.{tap.valid};\n"
-        f"    tap_ready_o[{index}] = u_top.{tap.ready};\n"
-        for index, (tap, offset) in enumerate(zip(taps, _offsets(taps), strict=True))
-    )
-    tap_width = _padded(sum(_padded(tap.width) for tap in taps))
-    flags = _padded(len(taps)) - 1
-    return f"""\
-module hwgq_sim (
-  input logic clk_i, rst_i,
-  input logic [{_padded(ports.in_width) - 1}:0] in_data_i,
-  input logic in_valid_i, output logic in_ready_o,
-  output logic [{_padded(ports.out_width) - 1}:0] out_data_o,
-  output logic out_valid_o, input logic out_ready_i,
-  output logic [{tap_width - 1}:0] tap_data_o,
-  output logic [{flags}:0] tap_valid_o, tap_ready_o
-);
-  logic [{ports.out_width - 1}:0] out_data;
-  {top} #({values}) u_top (
-    .clk_i, .rst_i,
-    .in_data_i(in_data_i[{ports.in_width - 1}:0]), .in_valid_i, .in_ready_o,
-    .out_data_o(out_data), .out_valid_o, .out_ready_i
-  );
-  assign out_data_o = {_padded(ports.out_width)}'(out_data);
-  always_comb begin
-    tap_data_o = '0;
-    tap_valid_o = '0;
-    tap_ready_o = '0;
-{brought_out}  end
-endmodule
-"""

@@ -54,7 +54,7 @@ def compile_model(
     *,
     trace: bool = False,
     optimize: bool = True,
-    driver: str = "verilator_driver.cpp",
+    driver: str = "streams.cpp",
 ) -> Path:
     """Make the executable that simulates a design, or find it in the cache.
 
@@ -69,7 +69,7 @@ def compile_model(
     optimize
         Whether g++ takes its time, which makes the executable some ten times faster.
     driver
-        The file beside this one that has the function `main`.
+        The file in the folder `drivers` that has the function `main`.
 
     Returns
     -------
@@ -88,11 +88,12 @@ def compile_model(
     cache = hwgq.cache.cache_folder()
     with hwgq.cache.scratch(cache, "simulators") as scratch:
         (scratch / "hwgq_sim.sv").write_text(wrapper)
-        drivers = importlib.resources.files(hwgq.compile)
-        (scratch / "driver.cpp").write_bytes(drivers.joinpath(driver).read_bytes())
+        drivers = importlib.resources.files(hwgq.compile) / "drivers"
+        for name, origin in {"driver.cpp": driver, "traffic.h": "traffic.h"}.items():
+            (scratch / name).write_bytes(drivers.joinpath(origin).read_bytes())
         base = _environment(scratch, trace)
-        files = [*sources, scratch / "hwgq_sim.sv", scratch / "driver.cpp"]
-        contents = [item for file in files for item in _contents(file)]
+        own = (scratch / name for name in ("hwgq_sim.sv", "driver.cpp", "traffic.h"))
+        contents = [item for file in (*sources, *own) for item in _contents(file)]
         level = "-O3" if optimize else "-O0"
         parts = (part for item in contents for part in item)
         key = _digest(base, level.encode(), *parts)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a simulation gave, and how it is read from the driver's files."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -32,6 +32,22 @@ class Traffic:
     starved: int
 
 
+@dataclass(frozen=True, slots=True)
+class Occupancy:
+    """What a queue held.
+
+    Parameters
+    ----------
+    most
+        The most beats at a time.
+    mean
+        Beats, over all cycles.
+    """
+
+    most: int
+    mean: float
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trace:
     """A waveform to write.
@@ -58,7 +74,7 @@ class Run:
     outputs
         Beats of the output, uint8 of shape (beats, bytes), little-endian.
     taps
-        Accepted beats of every tap, by name, in the same form.
+        Accepted beats of every tap that records them, by name, in the same form.
     cycles
         Clock cycles since the reset ended.
     output_cycles
@@ -69,6 +85,8 @@ class Run:
         Cycles in which the source withheld a beat that it had, and the sink its ready.
     streams
         Traffic on "in", "out" and every tap.
+    queues
+        What every queue held, by name.
     """
 
     outputs: Bytes
@@ -79,6 +97,7 @@ class Run:
     input_stalls: int
     output_stalls: int
     streams: Mapping[str, Traffic]
+    queues: Mapping[str, Occupancy]
 
     @property
     def first_output_cycle(self) -> int:
@@ -86,7 +105,12 @@ class Run:
         return int(self.output_cycles[0])
 
 
-def read_run(folder: Path, out_width: int, tap_widths: Mapping[str, int]) -> Run:
+def read_run(
+    folder: Path,
+    out_width: int,
+    tap_widths: Mapping[str, int],
+    queues: Sequence[str] = (),
+) -> Run:
     """Read the files that the driver left in `folder`.
 
     Parameters
@@ -96,14 +120,19 @@ def read_run(folder: Path, out_width: int, tap_widths: Mapping[str, int]) -> Run
     out_width
         Bits of an output beat.
     tap_widths
-        Bits of a beat of every tap, by name, in the order of the job.
+        Bits of a recorded beat of every tap, by name, in the order of the job.
+    queues
+        Names of the queues, in the order of the job.
     """
     lines = (folder / "result.txt").read_text().splitlines()
     cycles, input_stalls, output_stalls = map(int, lines[0].split())
-    traffic = [Traffic(*map(int, line.split())) for line in lines[1:]]
+    names = ["in", "out", *tap_widths]
+    traffic = [Traffic(*map(int, line.split())) for line in lines[1 : len(names) + 1]]
+    held = [line.split() for line in lines[len(names) + 1 :]]
     taps = {
         name: _beats(folder / f"tap{index}.bin", width)
         for index, (name, width) in enumerate(tap_widths.items())
+        if width > 0
     }
     cycles_of_taps = {
         name: np.fromfile(path, np.int64)
@@ -118,7 +147,13 @@ def read_run(folder: Path, out_width: int, tap_widths: Mapping[str, int]) -> Run
         tap_cycles=MappingProxyType(cycles_of_taps),
         input_stalls=input_stalls,
         output_stalls=output_stalls,
-        streams=MappingProxyType(dict(zip(("in", "out", *taps), traffic, strict=True))),
+        streams=MappingProxyType(dict(zip(names, traffic, strict=True))),
+        queues=MappingProxyType(
+            {
+                name: Occupancy(int(most), int(area) / cycles)
+                for name, (most, area) in zip(queues, held, strict=True)
+            }
+        ),
     )
 
 

@@ -163,7 +163,7 @@ def test_no_part_is_imported_under_a_second_name() -> None:
     assert not set(PARTS) & set(sys.modules)
 
 
-@pytest.mark.parametrize("suffix", [".py", ".sv", ".cpp", ".toml", ".sby"])
+@pytest.mark.parametrize("suffix", [".py", ".sv", ".cpp", ".h", ".toml", ".sby"])
 def test_a_source_file_names_its_licence_and_is_short(suffix: str) -> None:
     for path in files(suffix):
         lines = path.read_text().splitlines()

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from hwgq.boards.icestorm import verilog_of
-from hwgq.compile.verilator import SimPorts, build_simulator
+from hwgq.compile.sim_wrapper import SimPorts
+from hwgq.compile.verilator import build_simulator
 from tests.boards.circuits import CHANGING, WIDTH, everything, implement, pins_of
 
 CYCLES = 20_000

@@ -20,7 +20,7 @@ from hwgq.compile.passes.insert_width_converters import insert_width_converters
 from hwgq.compile.passes.place_memories import place_memories
 from hwgq.compile.passes.size_fifos import size_fifos
 from hwgq.compile.schedule import initiation_interval, layer_cycles, simulate
-from hwgq.compile.simulate_rtl import simulate_rtl
+from hwgq.compile.simulate_rtl import Watch, simulate_rtl
 from hwgq.errors import UnsupportedLayerError
 from tests.compile.graphs import finished, placed, random_codes, random_mlp, with_lanes
 from tests.compile.image_graphs import (
@@ -118,7 +118,7 @@ def check_against_rtl(graph: Graph, folder: Path) -> None:
     """Compare every frame's last cycle in the model and in the RTL."""
     write_rtl(graph, folder)
     codes = random_codes(graph, FRAMES)
-    run = simulate_rtl(graph, folder, codes, taps=False).run
+    run = simulate_rtl(graph, folder, codes, watch=Watch.ENDS).run
     schedule = simulate(graph, frames=FRAMES)
     assert schedule.first_output == run.first_output_cycle
     beats = graph.streams[graph.output].beats

@@ -23,7 +23,7 @@ from hwgq.compile.passes.absorb_offsets import absorb_offsets
 from hwgq.compile.passes.fold import fold
 from hwgq.compile.passes.place_memories import place_memories
 from hwgq.compile.schedule import initiation_interval
-from hwgq.compile.simulate_rtl import Simulation, simulate_rtl
+from hwgq.compile.simulate_rtl import Simulation, Watch, simulate_rtl
 from hwgq.compile.verilator import Stalls
 from hwgq.errors import StorageError
 from tests.compile.graphs import (
@@ -132,7 +132,7 @@ def test_without_taps_the_output_alone_is_read(tmp_path: Path) -> None:
     graph = placed(random_mlp(3, (16, 8, 4)), [(2, 4), (1, 8)])
     write_rtl(graph, tmp_path)
     codes = random_codes(graph, 5)
-    got = simulate_rtl(graph, tmp_path, codes, taps=False).codes
+    got = simulate_rtl(graph, tmp_path, codes, watch=Watch.ENDS).codes
     assert list(got) == [graph.output]
     np.testing.assert_array_equal(
         got[graph.output], emulate(graph, codes)[graph.output]

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hwgq.compile.verilator import Bytes, SimPorts, Simulator, Stalls, Tap
+from hwgq.compile.sim_wrapper import SimPorts, Tap
+from hwgq.compile.verilator import Bytes, Simulator, Stalls
 from hwgq.compile.verilator import build_simulator as build
 from hwgq.compile.verilator_run import Trace
 from hwgq.errors import (

@@ -13,7 +13,7 @@ import pytest
 from hwgq.compile.beats import pack
 from hwgq.compile.graph import Graph
 from hwgq.compile.netlist import core_map, write_rtl
-from hwgq.compile.simulate_rtl import Simulation, core_simulator, simulate_rtl
+from hwgq.compile.simulate_rtl import Simulation, Watch, core_simulator, simulate_rtl
 from hwgq.compile.verilator import Stalls
 from hwgq.compile.verilator_run import Trace
 from hwgq.compile.waveform import scope_names, waveform, write_fst
@@ -55,7 +55,9 @@ def traced(tmp_path_factory: pytest.TempPathFactory) -> Traced:
         trace=Trace(path=fst),
         optimize=False,
     )
-    simulator = core_simulator(graph, rtl, taps=True, trace=True, optimize=False)
+    simulator = core_simulator(
+        graph, rtl, watch=Watch.BEATS, trace=True, optimize=False
+    )
     simulator.run(
         pack(codes, graph.streams[graph.input]),
         outputs=len(simulation.run.outputs),

@@ -1,15 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """Networks written by hand, through files and commands to every clock cycle."""
 
+import re
 import subprocess
 import sys
 
 import numpy as np
+import onnx
 import pytest
 
 from hwgq.compile import compile_network, simulate, verify
+from hwgq.compile.build_folder import load_build
+from hwgq.compile.netlist import core_map
 from tests.compile.onnx_nets import Chain, inputs, literal, recorded
 from tests.compile.test_record import NETWORKS
+from tests.end_to_end.command import run
 
 
 def saved(chain, path):
@@ -39,6 +44,25 @@ def test_a_build_computes_what_a_file_by_hand_says(name, tmp_path):
     simulate(build, engine="emulate", **ends)
     found = np.load(ends["outputs"], allow_pickle=False)
     np.testing.assert_allclose(found.reshape(expected.shape), expected, 1e-9, 1e-9)
+
+
+def test_a_simulation_tells_what_happened_on_every_stream(tmp_path, capsys):
+    network = saved(NETWORKS["bias"](), tmp_path / "network.onnx")
+    build = compile_network(network, "ulx3s-85f", out=tmp_path / "build")
+    graph = load_build(build).graph
+    np.save(tmp_path / "x.npy", inputs(recorded(onnx.load(network))))
+    ends = {"inputs": tmp_path / "x.npy", "outputs": tmp_path / "y.npy"}
+    report = simulate(build, engine="rtl", **ends)
+    assert [use.stream for use in report.streams] == list(core_map(graph))
+    for use in report.streams:
+        assert use.beats == report.frames * graph.streams[use.stream].beats
+        assert use.beats + max(use.blocked, use.starved) <= report.cycles
+    assert simulate(build, engine="emulate", **ends).streams == ()
+    files = [word for key, path in ends.items() for word in (f"--{key}", path)]
+    run("simulate", build, "--engine", "rtl", *files)
+    printed = capsys.readouterr().out
+    assert re.search(r"stream +beats +blocked +starved", printed)
+    assert all(name in printed for name in graph.streams)
 
 
 def test_every_cycle_where_never_needs_a_bit_more(tmp_path):

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hwgq.compile.verilator import SimPorts, build_simulator
+from hwgq.compile.sim_wrapper import SimPorts
+from hwgq.compile.verilator import build_simulator
 from hwgq.hw_templates import source
 
 # The valid bit goes along through as many registers as the tree has levels.

@@ -14,7 +14,8 @@ import pytest
 from hwgq import boards, hw_templates, tools
 from hwgq.boards.flows import flow_of
 from hwgq.compile.gate_level import yosys_cells
-from hwgq.compile.verilator import SimPorts, build_simulator
+from hwgq.compile.sim_wrapper import SimPorts
+from hwgq.compile.verilator import build_simulator
 from hwgq.errors import ToolFailedError
 
 CYCLES = 3000

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hwgq.compile.verilator import SimPorts, Simulator, Stalls, build_simulator
+from hwgq.compile.sim_wrapper import SimPorts
+from hwgq.compile.verilator import Simulator, Stalls, build_simulator
 from hwgq.errors import ToolFailedError
 from hwgq.hw_templates import counted, source
 from tests.hw_templates.sums import Unit

@@ -9,7 +9,8 @@ import pytest
 
 from hwgq import tools
 from hwgq.compile.line_buffer import rows_held
-from hwgq.compile.verilator import SimPorts, Simulator, Stalls, build_simulator
+from hwgq.compile.sim_wrapper import SimPorts
+from hwgq.compile.verilator import Simulator, Stalls, build_simulator
 from hwgq.compile.window import Window
 from hwgq.errors import ToolFailedError
 from hwgq.hw_templates import source, sources

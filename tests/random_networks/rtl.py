@@ -16,7 +16,7 @@ from hwgq.compile.emulate import emulate
 from hwgq.compile.graph import Graph
 from hwgq.compile.netlist import write_rtl
 from hwgq.compile.schedule import initiation_interval, simulate
-from hwgq.compile.simulate_rtl import simulate_rtl, write_isolated_rtl
+from hwgq.compile.simulate_rtl import Watch, simulate_rtl, write_isolated_rtl
 from hwgq.compile.verilator import Stalls
 
 ROUNDS = 2
@@ -103,7 +103,7 @@ def _hold_boundaries(graph, rtl):
         with tempfile.TemporaryDirectory() as folder:
             alone = write_isolated_rtl(graph, layer, rtl, Path(folder))
             found = simulate_rtl(
-                alone, Path(folder), codes, taps=False, optimize=False
+                alone, Path(folder), codes, watch=Watch.ENDS, optimize=False
             ).codes[alone.output]
         wanted = emulate(alone, codes)[alone.output]
         np.testing.assert_array_equal(found, wanted, layer.name)

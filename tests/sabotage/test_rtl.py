@@ -15,7 +15,7 @@ import hwgq.cli
 from hwgq.compile import compile_network, verify
 from hwgq.compile.build_folder import load_build
 from hwgq.compile.graph import Fifo
-from hwgq.compile.simulate_rtl import core_simulator
+from hwgq.compile.simulate_rtl import Watch, core_simulator
 from hwgq.storage import read_json
 from tests.compile.images import images
 from tests.compile.onnx_nets import Chain
@@ -123,4 +123,6 @@ def test_a_simulator_of_something_else_is_not_run(time, queued, tmp_path, rng, c
 
 def simulator_of(build):
     whole = load_build(build)
-    return core_simulator(whole.graph, whole.rtl, taps=True, trace=False).executable
+    return core_simulator(
+        whole.graph, whole.rtl, watch=Watch.BEATS, trace=False
+    ).executable

@@ -3,13 +3,13 @@
 //
 // Usage: simulator JOB_FOLDER [TRACE.vcd]. The folder holds `job.txt` (numbers, in the
 // order in which `Job` reads them) and `in.bin`; the driver writes `out.bin`,
-// `out_cycles.bin`, `tap0.bin` ..., `result.txt` and, if taps are timed,
-// `tap0_cycles.bin` ... The model is that of the wrapper `hwgq_sim`, whose data ports are
-// all wider than 64 bits, so that this file fits every design. Little-endian hosts only.
+// `out_cycles.bin`, `result.txt` and, for each tap that is read, `tap0.bin` ... and, if
+// taps are timed, `tap0_cycles.bin` ... The model is that of the wrapper `hwgq_sim`, whose
+// ports are all wider than 64 bits, so that this file fits every design. Little-endian
+// hosts only.
 
+#include <bit>
 #include <cstdint>
-#include <cstdio>
-#include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <random>
@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "Vsim.h"
+#include "traffic.h"
 #include "verilated.h"
 #if VM_TRACE
 #include "verilated_vcd_c.h"
@@ -26,14 +27,13 @@ namespace {
 
 constexpr int kResetCycles = 8;
 
-[[noreturn]] void fail(const std::string& what) {
-  std::fprintf(stderr, "simulator error: %s\n", what.c_str());
-  std::exit(1);
-}
-
 struct TapPlace {
-  uint64_t offset, bytes;  // of its data in the vector of all taps
+  uint64_t offset, bytes;  // of its data in the vector of all taps; none if only counted
   uint64_t beats;          // to wait for
+};
+
+struct QueuePlace {
+  uint64_t entry, exit;  // taps
 };
 
 struct Job {
@@ -41,6 +41,7 @@ struct Job {
   double share, sink_share;  // of cycles to withhold at each end
   uint64_t in_bytes, out_bytes;
   std::vector<TapPlace> taps;
+  std::vector<QueuePlace> queues;
   bool timed;                        // whether taps note their cycles
   uint64_t trace_first, trace_last;  // cycles that the waveform shows
   std::vector<uint8_t> input;
@@ -52,6 +53,9 @@ struct Job {
     text >> in_bytes >> out_bytes >> count;
     taps.resize(text ? count : 0);
     for (auto& tap : taps) text >> tap.offset >> tap.bytes >> tap.beats;
+    text >> count;
+    queues.resize(text ? count : 0);
+    for (auto& queue : queues) text >> queue.entry >> queue.exit;
     text >> timed >> trace_first >> trace_last;
     if (!text) fail("unreadable job.txt");
     std::ifstream data(folder + "/in.bin", std::ios::binary);
@@ -87,47 +91,6 @@ class Pacer {
   std::mt19937_64 random_;
   double share_;
   uint64_t left_ = 0;
-};
-
-// Creates a file; none where it has no name.
-std::FILE* create(const std::string& path) {
-  std::FILE* file = path.empty() ? nullptr : std::fopen(path.c_str(), "wb");
-  if (!path.empty() && !file) fail("cannot write " + path);
-  return file;
-}
-
-void finish(std::FILE* file) {
-  if (file && (std::ferror(file) || std::fclose(file))) fail("disk full");
-}
-
-// Records one stream: every accepted beat, and how often an end waited for the other.
-class Recorder {
- public:
-  Recorder(uint64_t bytes, const std::string& data, const std::string& cycles)
-      : bytes_(bytes), data_(create(data)), cycles_(create(cycles)) {}
-
-  bool sample(const void* data, bool valid, bool ready, uint64_t cycle) {
-    if (valid && ready) {
-      if (data_) std::fwrite(data, 1, bytes_, data_);
-      if (cycles_) std::fwrite(&cycle, sizeof cycle, 1, cycles_);
-      ++beats;
-    } else {
-      blocked += valid;
-      starved += ready;
-    }
-    return valid && ready;
-  }
-
-  void close() {
-    finish(data_);
-    finish(cycles_);
-  }
-
-  uint64_t beats = 0, blocked = 0, starved = 0;
-
- private:
-  uint64_t bytes_;
-  std::FILE *data_, *cycles_;
 };
 
 class Clock {
@@ -176,23 +139,28 @@ class Clock {
 #endif
 };
 
-template <typename Wide>
-bool bit(const Wide& word, size_t index) {
-  return (word[index / 32] >> (index % 32)) & 1;
-}
-
 class Bench {
  public:
   Bench(const Job& job, const std::string& folder, Vsim& model, Clock& clock)
       : job_(job), model_(model), clock_(clock),
         source_pacer_(2 * job.seed, job.share),
         sink_pacer_(2 * job.seed + 1, job.sink_share),
-        input_(0, "", ""),
-        output_(job.out_bytes, folder + "/out.bin", folder + "/out_cycles.bin") {
+        output_(job.out_bytes, folder + "/out.bin", folder + "/out_cycles.bin"),
+        traffic_((job.taps.size() + 31) / 32),
+        recorded_(traffic_.size()), ends_(traffic_.size()),
+        queues_(job.queues.size()),
+        entered_(job.taps.size(), nullptr), left_(job.taps.size(), nullptr) {
     for (size_t i = 0; i < job.taps.size(); ++i) {
+      const bool read = job.taps[i].bytes > 0;
       const std::string name = folder + "/tap" + std::to_string(i);
-      const std::string cycles = job.timed ? name + "_cycles.bin" : "";
-      taps_.emplace_back(job.taps[i].bytes, name + ".bin", cycles);
+      const std::string cycles = read && job.timed ? name + "_cycles.bin" : "";
+      taps_.emplace_back(job.taps[i].bytes, read ? name + ".bin" : "", cycles);
+      recorded_[i / 32] |= static_cast<uint32_t>(read) << i % 32;
+    }
+    for (size_t i = 0; i < job.queues.size(); ++i) {
+      const auto [entry, exit] = job.queues[i];
+      entered_[entry] = left_[exit] = &queues_[i];
+      for (const uint64_t end : {entry, exit}) ends_[end / 32] |= 1u << end % 32;
     }
   }
 
@@ -223,12 +191,13 @@ class Bench {
   void report(const std::string& path) {
     std::ofstream text(path);
     text << cycle_ << ' ' << source_pacer_.held << ' ' << sink_pacer_.held << '\n';
-    auto line = [&](const Recorder& r) {
-      text << r.beats << ' ' << r.blocked << ' ' << r.starved << '\n';
+    auto line = [&](const Traffic& all, size_t i) {
+      text << all.beats[i] << ' ' << all.blocked[i] << ' ' << all.starved[i] << '\n';
     };
-    line(input_);
-    line(output_);
-    for (auto& tap : taps_) line(tap);
+    line(at_input_, 0);
+    line(at_output_, 0);
+    for (size_t i = 0; i < taps_.size(); ++i) line(traffic_[i / 32], i % 32);
+    for (auto& queue : queues_) text << queue.most << ' ' << queue.area(cycle_) << '\n';
     output_.close();
     for (auto& tap : taps_) tap.close();
     if (!text.flush()) fail("cannot write " + path);
@@ -236,16 +205,16 @@ class Bench {
 
  private:
   bool complete() const {
-    if (output_.beats < job_.outputs) return false;
+    if (given_ < job_.outputs) return false;
     for (size_t i = 0; i < taps_.size(); ++i)
-      if (taps_[i].beats < job_.taps[i].beats) return false;
+      if (traffic_[i / 32].beats[i % 32] < job_.taps[i].beats) return false;
     return true;
   }
 
   // A beat that was offered stays until it is taken; only then may the source pause.
   void offer() {
     if (model_.in_valid_i && !taken_) return;
-    const uint64_t start = input_.beats * job_.in_bytes;
+    const uint64_t start = accepted_ * job_.in_bytes;
     const bool left = start < job_.input.size();
     model_.in_valid_i = left && !source_pacer_.withhold(cycle_);
     if (model_.in_valid_i)
@@ -253,23 +222,46 @@ class Bench {
   }
 
   bool sample() {
-    taken_ = input_.sample(nullptr, model_.in_valid_i, model_.in_ready_o, cycle_);
-    bool moved = output_.sample(model_.out_data_o.data(), model_.out_valid_o,
-                                model_.out_ready_i, cycle_) || taken_;
-    const auto* data = reinterpret_cast<const uint8_t*>(model_.tap_data_o.data());
-    for (size_t i = 0; i < taps_.size(); ++i)
-      moved |= taps_[i].sample(data + job_.taps[i].offset, bit(model_.tap_valid_o, i),
-                               bit(model_.tap_ready_o, i), cycle_);
+    taken_ = at_input_.add(model_.in_valid_i, model_.in_ready_o);
+    accepted_ += taken_;
+    bool moved = taken_;
+    if (at_output_.add(model_.out_valid_o, model_.out_ready_i)) {
+      output_.take(model_.out_data_o.data(), cycle_);
+      ++given_;
+      moved = true;
+    }
+    // The last streams first: what leaves a queue makes place for what enters it.
+    for (size_t w = traffic_.size(); w-- > 0;) {
+      const uint32_t some = traffic_[w].add(model_.tap_valid_o[w], model_.tap_ready_o[w]);
+      moved |= some != 0;
+      for (uint32_t left = some & (recorded_[w] | ends_[w]); left;) {
+        const int top = std::bit_width(left) - 1;
+        left ^= 1u << top;
+        pass(32 * w + static_cast<size_t>(top));
+      }
+    }
     return moved;
+  }
+
+  void pass(size_t tap) {
+    const auto* data = reinterpret_cast<const uint8_t*>(model_.tap_data_o.data());
+    taps_[tap].take(data + job_.taps[tap].offset, cycle_);
+    if (left_[tap]) left_[tap]->leave(cycle_);
+    if (entered_[tap]) entered_[tap]->enter(cycle_);
   }
 
   const Job& job_;
   Vsim& model_;
   Clock& clock_;
   Pacer source_pacer_, sink_pacer_;
-  Recorder input_, output_;
+  Recorder output_;
   std::vector<Recorder> taps_;
-  uint64_t cycle_ = 0;
+  Traffic at_input_, at_output_;
+  std::vector<Traffic> traffic_;           // of taps, 32 at a time
+  std::vector<uint32_t> recorded_, ends_;  // taps that are read, and those of queues
+  std::vector<Queue> queues_;
+  std::vector<Queue*> entered_, left_;     // by a tap's beats
+  uint64_t cycle_ = 0, accepted_ = 0, given_ = 0;
   bool taken_ = false;
 };
 
