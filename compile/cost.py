@@ -8,9 +8,9 @@ report has the truth.
 
 from collections.abc import Iterable
 from math import gcd
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
-from hwgq.boards.board import Board
+from hwgq.compile.fabric import Cost, Fabric
 from hwgq.compile.graph import (
     Graph,
     Layer,
@@ -29,11 +29,6 @@ from hwgq.compile.passes.place_memories import LUT_WORDS, store_of
 _PER_LAYER = 110
 #: LUTs of the loops of a sliding window over rows, columns, the kernel and channels.
 _PER_WINDOW = 100
-#: Parts of a device that may be spent; the shell and the router need the rest.
-_FILL_LUTS, _FILL_BLOCKS = 0.72, 0.9
-#: LUTs beyond which place and route take more than some minutes. A target in frames
-#: per second lifts this limit.
-_QUICK_LUTS = 6000
 #: Bits up to which a FIFO is made of registers (see `hwgq_fifo`).
 _REGISTERS = 128
 
@@ -43,56 +38,6 @@ class Lanes(NamedTuple):
 
     pe: int
     simd: int
-
-
-class Cost(NamedTuple):
-    """What something takes of a device."""
-
-    luts: int
-    blocks: int
-
-
-class Fabric(NamedTuple):
-    """What a network may take of a device.
-
-    Parameters
-    ----------
-    luts, blocks
-        Look-up tables and block RAMs.
-    block_width, block_depth
-        Bits of a word and words of a block RAM in its widest form.
-    lut_words
-        As of :func:`hwgq.compile.passes.place_memories.place_memories`.
-    """
-
-    luts: int
-    blocks: int
-    block_width: int
-    block_depth: int
-    lut_words: int = LUT_WORDS
-
-    @classmethod
-    def of(cls, board: Board, *, quick: bool = True) -> Self:
-        """Take what a board has, but for what its shell and the router need.
-
-        Parameters
-        ----------
-        board
-            The board.
-        quick
-            Whether to stop at a size that is placed and routed in minutes.
-        """
-        luts = int(board.resources.luts * _FILL_LUTS)
-        return cls(
-            luts=min(luts, _QUICK_LUTS) if quick else luts,
-            blocks=int(board.resources.block_rams * _FILL_BLOCKS),
-            block_width=board.resources.block_ram_width,
-            block_depth=board.resources.block_ram_depth,
-        )
-
-    def share(self, cost: Cost) -> float:
-        """Weigh LUTs and block RAMs, each as a part of what there is."""
-        return cost.luts / self.luts + cost.blocks / self.blocks
 
 
 def layer_cost(

@@ -19,7 +19,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from hwgq.compile.cost import Cost, Fabric, Lanes, added, arrival_cost, own_cost
+from hwgq.compile.cost import Lanes, added, arrival_cost, own_cost
+from hwgq.compile.fabric import Cost, Fabric
 from hwgq.compile.graph import Graph, Mvau, Vvau
 from hwgq.compile.lanes import Unit, allowed, pinnable, units_of, with_lanes
 from hwgq.compile.plans import Option, Plan, combined

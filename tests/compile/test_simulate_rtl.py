@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from hwgq import boards
-from hwgq.compile.cost import Fabric
 from hwgq.compile.emulate import emulate
+from hwgq.compile.fabric import Fabric
 from hwgq.compile.folding import Target
 from hwgq.compile.graph import (
     BIPOLAR,

@@ -2,7 +2,7 @@
 """Fold a random network as its plan says, by choices that the compiler offers."""
 
 from hwgq import boards
-from hwgq.compile.cost import Fabric
+from hwgq.compile.fabric import Fabric
 from hwgq.compile.folding import Target
 from hwgq.compile.graph import Graph, SlidingWindow
 from hwgq.compile.lanes import allowed, units_of, with_lanes
