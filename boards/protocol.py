@@ -36,6 +36,8 @@ _CRC = struct.Struct("<I")
 #: Bytes of a request and of an answer that are not beats.
 REQUEST_OVERHEAD = 3 + _CRC.size
 ANSWER_OVERHEAD = _HEAD.size + _CRC.size
+#: Bytes of an answer before its body, and place among them of the cycles.
+HEAD_BYTES, HEAD_CYCLES = _HEAD.size, 3
 #: Bytes of what the board says about itself.
 INFO_BYTES = _INFO.size
 

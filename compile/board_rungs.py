@@ -32,6 +32,8 @@ from hwgq.storage import sha256_bytes, sha256_file
 
 BOARD_RUNGS = ("netlist", "routed", "bitstream")
 """In their order; each takes the ones before along."""
+CONFIGURATION = {"configuration memory": "bits", "block RAMs": "memories"}
+"""What of a device is compared where nothing is run: words, and where it stands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +127,7 @@ def _bitstream(climb: Climb, board: _Board, folder: Path) -> dict[str, str]:
     flow = board.design.flow
     text = unpack(board.folder, flow, folder)
     if board.design.board.family == "ice40":
-        _simulate_again(climb, board, text, folder / "unpacked.v")
+        board.simulate(climb, circuit(board.design, text, folder))
     else:
         climb.frames = 0
         routed = (board.folder / flow.routed_file).read_text()
@@ -134,19 +136,34 @@ def _bitstream(climb: Climb, board: _Board, folder: Path) -> dict[str, str]:
     return board.hashed(flow.routed_file, flow.bitstream_file) | unpacked
 
 
-def _simulate_again(climb: Climb, board: _Board, text: str, netlist: Path) -> None:
-    """Simulate the circuit that an iCE40's bitstream makes."""
-    design = board.design
+def circuit(design: Design, unpacked: str, folder: Path) -> Path:
+    """Write the circuit that an iCE40's bitstream makes, as Verilog of its cells.
+
+    Parameters
+    ----------
+    design
+        What the build asks of its board.
+    unpacked
+        The bitstream as text.
+    folder
+        Where the file goes.
+
+    Raises
+    ------
+    VerificationError
+        If the bitstream holds what cannot be read back.
+    """
     pins = read_pcf(design.files[design.flow.constraints_file])
-    netlist.write_text(verilog_of(text, package=design.board.package, pins=pins))
-    board.simulate(climb, netlist)
+    netlist = folder / "unpacked.v"
+    netlist.write_text(verilog_of(unpacked, package=design.board.package, pins=pins))
+    return netlist
 
 
 def _compare_configurations(climb: Climb, routed: str, unpacked: str) -> None:
     """Compare every bit that an ECP5's bitstream configures with the router's."""
     expected, got = read_configuration(routed), read_configuration(unpacked)
-    climb.compare("configuration memory", expected.bits, got.bits)
-    climb.compare("block RAMs", expected.memories, got.memories)
+    for name, attribute in CONFIGURATION.items():
+        climb.compare(name, getattr(expected, attribute), getattr(got, attribute))
 
 
 _CLIMBS: dict[str, Callable[[Climb, _Board, Path], dict[str, str]]] = {

@@ -6,11 +6,13 @@ from typing import NamedTuple, Self
 from hwgq.boards.board import Board
 from hwgq.compile.passes.place_memories import LUT_WORDS
 
-#: Parts of a device that may be spent; the shell and the router need the rest.
-_FILL_LUTS, _FILL_BLOCKS = 0.72, 0.9
+#: Parts of LUTs and block RAMs that may be spent; the shell, FIFOs and the router need
+#: the rest.
+_FILL = 0.72, 0.9
 #: The same, of what works with any contents of its memories: nothing is simplified by
-#: knowing them, which the numbers per lane take for granted.
-_FILL_ANY_CONTENTS = 0.62
+#: knowing them, as the numbers per lane take for granted, and the smallest of them take
+#: a block RAM, the shell's own included.
+_FILL_ANY_CONTENTS = 0.62, 0.8
 #: LUTs beyond which place and route take more than some minutes. A target in frames
 #: per second lifts this limit.
 _QUICK_LUTS = 6000
@@ -57,11 +59,11 @@ class Fabric(NamedTuple):
         lut_words
             As above; without any, all memories can be exchanged later.
         """
-        fill = _FILL_LUTS if lut_words else _FILL_ANY_CONTENTS
-        luts = int(board.resources.luts * fill)
+        of_luts, of_blocks = _FILL if lut_words else _FILL_ANY_CONTENTS
+        luts = int(board.resources.luts * of_luts)
         return cls(
             luts=min(luts, _QUICK_LUTS) if quick else luts,
-            blocks=int(board.resources.block_rams * _FILL_BLOCKS),
+            blocks=int(board.resources.block_rams * of_blocks),
             block_width=board.resources.block_ram_width,
             block_depth=board.resources.block_ram_depth,
             lut_words=lut_words,

@@ -16,14 +16,7 @@ import numpy as np
 
 from hwgq import hw_templates
 from hwgq.boards.design import Design
-from hwgq.boards.protocol import (
-    ANSWER_OVERHEAD,
-    Answer,
-    Beats,
-    Decoder,
-    Kind,
-    encode_infer,
-)
+from hwgq.boards.protocol import ANSWER_OVERHEAD, Decoder, Kind, encode_infer
 from hwgq.boards.top import clocks_per_bit
 from hwgq.compile import uart_bench
 from hwgq.compile.beats import beat_bytes, pack, unpack
@@ -32,6 +25,7 @@ from hwgq.compile.graph import IntArray
 from hwgq.compile.schedule import simulate
 from hwgq.compile.uart_bench import bench_files, lay_out
 from hwgq.compile.verilator import Simulator, build_simulator
+from hwgq.compile.verilator_run import Run, Trace
 from hwgq.errors import SimulationError, ToolNotFoundError
 
 #: Cycles of silence before the first request, in which the board comes out of reset.
@@ -48,13 +42,19 @@ class BoardRun:
         Codes of the outputs, shape (frames, *shape of the graph's output).
     cycles
         Cycles that the core took for each frame, as the board counted them.
+    answered
+        Clock cycle of the simulation in which each byte of each answer had come, shape
+        (frames, bytes of an answer).
     """
 
     codes: IntArray
     cycles: IntArray
+    answered: IntArray
 
 
-def run_sources(build: Build, design: Design, codes: IntArray) -> BoardRun:
+def run_sources(
+    build: Build, design: Design, codes: IntArray, *, trace: Trace | None = None
+) -> BoardRun:
     """Send frames through the SystemVerilog of a build's board, pin to pin.
 
     Parameters
@@ -63,6 +63,8 @@ def run_sources(build: Build, design: Design, codes: IntArray) -> BoardRun:
         The build, and what it asks of its board.
     codes
         Codes of the frames, shape (frames, *shape of the graph's input).
+    trace
+        VCD file to write.
 
     Raises
     ------
@@ -76,12 +78,18 @@ def run_sources(build: Build, design: Design, codes: IntArray) -> BoardRun:
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         files = lay_out(design, build.rtl, place)
-        bench = build_bench(files, clocks_per_bit=_clocks(design))
-        return _run(bench, build, design, codes, cwd=place)
+        clocks, traced = clocks_of(design), trace is not None
+        bench = build_bench(files, clocks_per_bit=clocks, trace=traced)
+        return _run(bench, build, design, codes, cwd=place, trace=trace)
 
 
 def run_netlist(
-    netlist: Path, build: Build, design: Design, codes: IntArray
+    netlist: Path,
+    build: Build,
+    design: Design,
+    codes: IntArray,
+    *,
+    trace: Trace | None = None,
 ) -> BoardRun:
     """Send frames through a netlist of a build's board, pin to pin.
 
@@ -89,7 +97,7 @@ def run_netlist(
     ----------
     netlist
         Verilog of the device's cells.
-    build, design, codes
+    build, design, codes, trace
         As for :func:`run_sources`.
 
     Raises
@@ -101,14 +109,21 @@ def run_netlist(
         cells are not there.
     """
     bench = build_netlist_bench(
-        netlist, design.board.family, clocks_per_bit=_clocks(design)
+        netlist,
+        design.board.family,
+        clocks_per_bit=clocks_of(design),
+        trace=trace is not None,
     )
     with tempfile.TemporaryDirectory() as empty:  # it holds its memories' contents
-        return _run(bench, build, design, codes, cwd=Path(empty))
+        return _run(bench, build, design, codes, cwd=Path(empty), trace=trace)
 
 
 def build_bench(
-    sources: Sequence[Path], *, clocks_per_bit: int, optimize: bool = True
+    sources: Sequence[Path],
+    *,
+    clocks_per_bit: int,
+    trace: bool = False,
+    optimize: bool = True,
 ) -> Simulator:
     """Compile a board's design with a driver for its pins.
 
@@ -119,8 +134,8 @@ def build_bench(
         `tx_o`. Those of the templates that the bench needs itself may be among them.
     clocks_per_bit
         Cycles of the design's clock in one bit on the wire.
-    optimize
-        Whether to compile for speed; see :func:`build_simulator`.
+    trace, optimize
+        As of :func:`build_simulator`.
 
     Raises
     ------
@@ -132,12 +147,13 @@ def build_bench(
         uart_bench.TOP,
         uart_bench.PORTS,
         parameters={"CLKS_PER_BIT": clocks_per_bit, "START_CLKS": _START},
+        trace=trace,
         optimize=optimize,
     )
 
 
 def build_netlist_bench(
-    netlist: Path, family: str, *, clocks_per_bit: int
+    netlist: Path, family: str, *, clocks_per_bit: int, trace: bool = False
 ) -> Simulator:
     """Compile a netlist with a driver for its pins.
 
@@ -149,6 +165,8 @@ def build_netlist_bench(
         The device's family.
     clocks_per_bit
         Cycles of the design's clock in one bit on the wire.
+    trace
+        As of :func:`build_simulator`.
 
     Raises
     ------
@@ -159,7 +177,8 @@ def build_netlist_bench(
     """
     # Verilator keeps the first of two modules of one name: ours.
     sources = [*hw_templates.cells(family), yosys_cells(family), netlist]
-    return build_bench(sources, clocks_per_bit=clocks_per_bit, optimize=False)
+    clocks = clocks_per_bit
+    return build_bench(sources, clocks_per_bit=clocks, trace=trace, optimize=False)
 
 
 def exchange(
@@ -169,7 +188,8 @@ def exchange(
     answer_bytes: int,
     silence: int,
     cwd: Path,
-) -> bytes:
+    trace: Trace | None = None,
+) -> Run:
     """Send requests to the board, one after the other's answer.
 
     Parameters
@@ -185,11 +205,13 @@ def exchange(
         than the core takes, and than a byte of ones.
     cwd
         Folder of the memory images; a netlist has none.
+    trace
+        VCD file to write.
 
     Returns
     -------
-    bytes
-        All that the board said.
+    Run
+        All that the board said, a byte a beat.
 
     Raises
     ------
@@ -200,53 +222,52 @@ def exchange(
     for request in words:
         request[-1] += silence << 8
     beats = np.concatenate(words).astype("<u4").view(np.uint8).reshape(-1, 4)
-    run = bench.run(beats, outputs=answer_bytes, cwd=cwd, max_idle=_START + 4 * silence)
-    return run.outputs.tobytes()
+    idle = _START + 4 * silence
+    return bench.run(beats, outputs=answer_bytes, cwd=cwd, max_idle=idle, trace=trace)
 
 
-def _clocks(design: Design) -> int:
+def clocks_of(design: Design) -> int:
+    """Give the cycles of a design's clock in one bit on its wire."""
     return clocks_per_bit(design.mhz, design.baud)
 
 
 def _run(
-    bench: Simulator, build: Build, design: Design, codes: IntArray, *, cwd: Path
+    bench: Simulator,
+    build: Build,
+    design: Design,
+    codes: IntArray,
+    *,
+    cwd: Path,
+    trace: Trace | None,
 ) -> BoardRun:
     graph = build.graph
     entry, result = graph.streams[graph.input], graph.streams[graph.output]
     longest = simulate(graph, frames=1).latency + 100
-    answers = _infer(
+    requests = [
+        encode_infer(number % 256, frame)
+        for number, frame in enumerate(np.split(pack(codes, entry), len(codes)))
+    ]
+    result_bytes = result.beats * beat_bytes(result)
+    run = exchange(
         bench,
-        np.split(pack(codes, entry), len(codes)),
-        result_bytes=result.beats * beat_bytes(result),
-        silence=longest + 20 * _clocks(design),  # a byte takes 10 bits
+        requests,
+        answer_bytes=len(requests) * (ANSWER_OVERHEAD + result_bytes),
+        silence=longest + 20 * clocks_of(design),  # a byte takes 10 bits
         cwd=cwd,
+        trace=trace,
     )
+    answers = Decoder(result_bytes).feed(run.outputs.tobytes())
+    wanted = [(Kind.INFER, number % 256) for number in range(len(requests))]
+    if [(answer.kind, answer.sequence) for answer in answers] != wanted:
+        problem = f"{len(requests)} frames got the answers {answers}"
+        raise SimulationError("board", problem, "Check the shell, and its synthesis")
     body = b"".join(answer.body for answer in answers)
     beats = np.frombuffer(body, np.uint8).reshape(-1, beat_bytes(result))
     return BoardRun(
         codes=unpack(beats, result),
         cycles=np.array([answer.cycles for answer in answers]),
+        answered=run.output_cycles.reshape(len(requests), -1),
     )
-
-
-def _infer(
-    bench: Simulator,
-    frames: Sequence[Beats],
-    *,
-    result_bytes: int,
-    silence: int,
-    cwd: Path,
-) -> list[Answer]:
-    """Ask for every frame's result."""
-    requests = [encode_infer(i % 256, frame) for i, frame in enumerate(frames)]
-    size = len(frames) * (ANSWER_OVERHEAD + result_bytes)
-    said = exchange(bench, requests, answer_bytes=size, silence=silence, cwd=cwd)
-    answers = Decoder(result_bytes).feed(said)
-    wanted = [(Kind.INFER, i % 256) for i in range(len(frames))]
-    if [(answer.kind, answer.sequence) for answer in answers] != wanted:
-        problem = f"{len(frames)} frames got the answers {answers}"
-        raise SimulationError("board", problem, "Check the shell, and its synthesis")
-    return answers
 
 
 def yosys_cells(family: str) -> Path:

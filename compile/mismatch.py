@@ -9,27 +9,28 @@ import shlex
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
+from hwgq.compile.board_rungs import CONFIGURATION
+from hwgq.compile.board_trace import trace_board
 from hwgq.compile.boundary_rungs import boundary_frames
 from hwgq.compile.build_folder import Build
 from hwgq.compile.graph import IntArray
 from hwgq.compile.ladder import Ladder
+from hwgq.compile.mismatch_report import INPUT, TRACE, Report, facts_of, write_report
 from hwgq.compile.network import Network
 from hwgq.compile.rerun import Hardware, Symptom
 from hwgq.compile.simulate_rtl import Watch, write_isolated_rtl
 from hwgq.compile.verilator import Stalls
 from hwgq.errors import DeadlockError, MismatchError
 from hwgq.progress import step
-from hwgq.storage import staged, write_json
+from hwgq.storage import staged
 
 FOLDER = "mismatch"
-INPUT, TRACE, REPORT = "input.npy", "trace.fst", "report.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,45 +61,6 @@ class Comparison:
     stalls: Stalls
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
-    """What `report.json` says.
-
-    Parameters
-    ----------
-    rung
-        The representation that is wrong.
-    found
-        The first wrong number as `verify` found it: layer, frame, index in the frame,
-        what was expected, what came instead; None after a deadlock.
-    input_of
-        What `input.npy` is for: the network, or one layer alone.
-    first_frame, frames
-        The first frame that `input.npy` holds of those that `verify` ran, and how many
-        it holds.
-    again
-        As `found`, but of a run of `input.npy` alone; None where no hardware was run.
-    cycle, time
-        Clock cycle of that run in which the wrong number moves, or from which on
-        nothing moves, and the time at which it stands in the trace.
-    files
-        What else is in the folder.
-    command
-        Does that run again; None where no command runs this rung.
-    """
-
-    rung: str
-    found: dict[str, Any] | None
-    input_of: str
-    first_frame: int
-    frames: int
-    again: dict[str, Any] | None = None
-    cycle: int | None = None
-    time: int | None = None
-    files: tuple[str, ...] = (INPUT,)
-    command: str | None = None
-
-
 def keep_mismatch(comparison: Comparison, error: MismatchError) -> MismatchError:
     """Write what shows a mismatch; give the error that names the folder.
 
@@ -114,6 +76,10 @@ def keep_mismatch(comparison: Comparison, error: MismatchError) -> MismatchError
             _keep_layer(comparison, error, made)
         elif error.rung in {"rtl", "rtl, stalled"}:
             _keep_rtl(comparison, error.rung, error.index[0], error, made)
+        elif error.layer in CONFIGURATION:
+            _keep_configuration(comparison, error, made)
+        elif error.rung.startswith("board, "):
+            _keep_board(comparison, error, made)
         else:
             _keep_frames(comparison, error, made)
     what = error.rung, error.layer, error.index, error.expected, error.got
@@ -175,7 +141,7 @@ def _keep_rtl(
     hardware.trace(frames, symptom.cycle, made / TRACE)
     report = Report(
         rung=rung,
-        found=None if error is None else _facts(error),
+        found=None if error is None else facts_of(error),
         input_of="the network",
         first_frame=frames.start,
         frames=len(frames),
@@ -183,7 +149,7 @@ def _keep_rtl(
         command=_command(build.folder, "rtl", stalls),
         **_again(symptom),
     )
-    _write(made, inputs[frames.start : frames.stop], report)
+    write_report(made, inputs[frames.start : frames.stop], report)
 
 
 def _keep_layer(comparison: Comparison, error: MismatchError, made: Path) -> None:
@@ -207,50 +173,71 @@ def _keep_layer(comparison: Comparison, error: MismatchError, made: Path) -> Non
         facts = {"files": (INPUT, TRACE), **_again(symptom)}
     report = Report(
         rung=error.rung,
-        found=_facts(error),
+        found=facts_of(error),
         input_of=f"layer {layer.name} alone",
         first_frame=frames.start,
         frames=len(frames),
         **facts,
     )
-    _write(made, codes[frames.start : frames.stop], report)
+    write_report(made, codes[frames.start : frames.stop], report)
 
 
 def _keep_frames(comparison: Comparison, error: MismatchError, made: Path) -> None:
-    """Keep a frame on which software goes wrong, or all that a board got before it."""
+    """Keep a frame on which software goes wrong."""
     frame, emulated = error.index[0], error.rung == "emulation"
-    first = 0 if error.rung.startswith("board, ") else frame
     report = Report(
         rung=error.rung,
-        found=_facts(error),
+        found=facts_of(error),
         input_of="the network",
-        first_frame=first,
-        frames=frame + 1 - first,
+        first_frame=frame,
+        frames=1,
         command=_command(comparison.build.folder, "emulate") if emulated else None,
     )
-    _write(made, comparison.inputs[first : frame + 1], report)
+    write_report(made, comparison.inputs[frame : frame + 1], report)
 
 
-def _write(made: Path, frames: npt.NDArray[Any], report: Report) -> None:
-    np.save(made / INPUT, frames, allow_pickle=False)
-    write_json(made / REPORT, asdict(report))
+def _keep_board(comparison: Comparison, error: MismatchError, made: Path) -> None:
+    """Keep all that a board got before a wrong answer, and a trace of that."""
+    build, frames = comparison.build, error.index[0] + 1
+    inputs = comparison.inputs[:frames]
+    codes = build.codes(inputs, "samples")
+    expected = comparison.expected[build.graph.output][:frames]
+    cycle = trace_board(build, error, codes, expected, made / TRACE)
+    rung = error.rung.removeprefix("board, ").replace("rtl", "netlist")
+    words = ("hwgq", "verify", build.folder, "--through", rung, "--samples", frames)
+    report = Report(
+        rung=error.rung,
+        found=facts_of(error),
+        input_of="the network",
+        first_frame=0,
+        frames=frames,
+        cycle=cycle,
+        time=2 * cycle,
+        files=(INPUT, TRACE),
+        command=shlex.join(map(str, words)),
+    )
+    write_report(made, inputs, report)
 
 
-def _facts(error: MismatchError) -> dict[str, Any]:
-    return {
-        "layer": error.layer,
-        "frame": error.index[0],
-        "index": error.index[1:],
-        "expected": error.expected,
-        "got": error.got,
-    }
+def _keep_configuration(
+    comparison: Comparison, error: MismatchError, made: Path
+) -> None:
+    """Say which bit of a configuration is wrong: nothing was run."""
+    report = Report(
+        rung=error.rung,
+        found={**facts_of(error), "frame": None, "index": error.index},
+        input_of="nothing",
+        first_frame=0,
+        frames=0,
+    )
+    write_report(made, comparison.inputs[:0], report)
 
 
 def _again(symptom: Symptom) -> dict[str, Any]:
     """Give the fields of a report that tell how a run went wrong."""
     wrong = symptom.mismatch
     return {
-        "again": None if wrong is None else _facts(wrong),
+        "again": None if wrong is None else facts_of(wrong),
         "cycle": symptom.cycle,
         "time": 2 * symptom.cycle,
     }

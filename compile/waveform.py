@@ -33,7 +33,9 @@ class _Signal(NamedTuple):
 
 
 @contextmanager
-def waveform(path: Path, streams: Mapping[str, int]) -> Iterator[Path]:
+def waveform(
+    path: Path, streams: Mapping[str, int], *, core: str = CORE
+) -> Iterator[Path]:
     """Give a name for a simulation's VCD, and turn that into FST at the end.
 
     So it is after a deadlock, too; no other error leaves a waveform.
@@ -44,6 +46,8 @@ def waveform(path: Path, streams: Mapping[str, int]) -> Iterator[Path]:
         FST file to write.
     streams
         The streams as :func:`hwgq.compile.netlist.core_map` numbers them.
+    core
+        Instance that has them.
 
     Raises
     ------
@@ -57,12 +61,14 @@ def waveform(path: Path, streams: Mapping[str, int]) -> Iterator[Path]:
             yield vcd
         except DeadlockError as error:
             stuck = error
-        write_fst(vcd, fst, streams)
+        write_fst(vcd, fst, streams, core=core)
     if stuck is not None:
         raise stuck
 
 
-def write_fst(vcd: Path, fst: Path, streams: Mapping[str, int]) -> None:
+def write_fst(
+    vcd: Path, fst: Path, streams: Mapping[str, int], *, core: str = CORE
+) -> None:
     """Turn a VCD of Verilator's into an FST file.
 
     Parameters
@@ -71,8 +77,8 @@ def write_fst(vcd: Path, fst: Path, streams: Mapping[str, int]) -> None:
         What a simulation of the core wrote; it is read once, line by line.
     fst
         The file to write.
-    streams
-        The streams as :func:`hwgq.compile.netlist.core_map` numbers them.
+    streams, core
+        As of :func:`waveform`.
 
     Raises
     ------
@@ -83,7 +89,7 @@ def write_fst(vcd: Path, fst: Path, streams: Mapping[str, int]) -> None:
     if writer == ffi.NULL:
         raise OSError(errno.EACCES, "no file can be made")
     with vcd.open("rb") as file:
-        signals = _declare(writer, _header(file), streams)
+        signals = _declare(writer, _header(file), streams, core)
         end = _copy(writer, file, signals)
     lib.fstWriterClose(writer)
     # The library does not tell whether it could write.
@@ -123,11 +129,11 @@ def _header(file: BinaryIO) -> Iterator[Token]:
 
 
 def _declare(
-    writer: object, tokens: Iterable[Token], streams: Mapping[str, int]
+    writer: object, tokens: Iterable[Token], streams: Mapping[str, int], core: str
 ) -> dict[bytes, _Signal]:
     """Write the hierarchy; give the signals by their VCD identifiers."""
     signals: dict[bytes, _Signal] = {}
-    core: dict[str, VarDecl] = {}
+    inside: dict[str, VarDecl] = {}
     path: list[str] = []
     for token in tokens:
         match token.kind:
@@ -141,19 +147,19 @@ def _declare(
             case TokenKind.UPSCOPE:
                 path.pop()
                 if not path:
-                    _declare_streams(writer, signals, core, streams)
+                    _declare_streams(writer, signals, inside, streams)
                 lib.fstWriterSetUpscope(writer)
             case TokenKind.VAR:
                 _variable(writer, signals, token.var, token.var.reference)
-                if path[-1] == CORE:
-                    core[token.var.reference] = token.var
+                if path[-1] == core:
+                    inside[token.var.reference] = token.var
     return signals
 
 
 def _declare_streams(
     writer: object,
     signals: dict[bytes, _Signal],
-    core: Mapping[str, VarDecl],
+    inside: Mapping[str, VarDecl],
     streams: Mapping[str, int],
 ) -> None:
     """Show signals of the core again, under the names of the streams."""
@@ -161,7 +167,7 @@ def _declare_streams(
     for name, scope in scope_names(streams).items():
         _open(writer, scope)
         for end in ("data", "valid", "ready"):
-            variable = core[f"s{streams[name]}_{end}"]
+            variable = inside[f"s{streams[name]}_{end}"]
             _variable(writer, signals, variable, end)
         lib.fstWriterSetUpscope(writer)
     lib.fstWriterSetUpscope(writer)

@@ -54,7 +54,7 @@ def test_the_bitstream_answers(folder: Path) -> None:
         silence=40 * clocks,
         cwd=folder,
     )
-    answers = Decoder(4).feed(said)
+    answers = Decoder(4).feed(said.outputs.tobytes())
     assert [answer.sequence for answer in answers] == [0, 1, 2]
     assert [answer.body for answer in answers] == [
         (frame + 1).astype(np.uint8).tobytes() for frame in frames

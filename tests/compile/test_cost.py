@@ -49,4 +49,4 @@ def test_what_takes_any_contents_is_given_less_of_a_device(board: str) -> None:
         for words in (LUT_WORDS, 0)
     )
     assert unknown.luts < 0.9 * known.luts
-    assert unknown.blocks == known.blocks
+    assert unknown.blocks < 0.9 * known.blocks

@@ -17,7 +17,6 @@ from hwgq.compile.emulate import emulate
 from hwgq.compile.graph import Graph
 from hwgq.compile.netlist import core_map
 from hwgq.compile.simulate_rtl import Simulation, simulate_rtl
-from hwgq.errors import MismatchError
 from hwgq.storage import read_json
 from tests.compile.fst import beats, read
 from tests.end_to_end.command import run
@@ -187,19 +186,6 @@ def test_a_frame_is_kept_of_software_that_is_wrong(
     assert report["files"] == ["input.npy"]
     run(*shlex.split(report["command"])[1:])
     assert len(np.load(build / "mismatch" / "output.npy")) == 1
-
-
-def test_a_board_is_given_all_frames_up_to_the_wrong_one(
-    build: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    error = MismatchError("board, netlist", "output", (3, 1), 5, 6)
-    monkeypatch.setattr(
-        VERIFY, "_emulation", lambda ladder, *_: setattr(ladder, "mismatch", error)
-    )
-    _, report = verify(build, "--through", "emulate")
-    assert (report["first_frame"], report["frames"]) == (0, 4)
-    assert (report["command"], report["cycle"]) == (None, None)
-    assert report["files"] == ["input.npy"]
 
 
 def test_all_frames_up_to_it_show_one_that_ends_too_late(

@@ -108,7 +108,7 @@ def test_the_shell_answers_as_its_model(
         model.read(1000, 0)
     size = sum(ANSWER_OVERHEAD + len(answer.body) for answer in expected)
     said = exchange(bench, requests, answer_bytes=size, silence=SILENCE, cwd=folder)
-    answers = Decoder(12).feed(said)
+    answers = Decoder(12).feed(said.outputs.tobytes())
     assert [(a.kind, a.sequence, a.body) for a in answers] == [
         (a.kind, a.sequence, a.body) for a in expected
     ]
@@ -139,7 +139,7 @@ class Pins:
             answer_bytes=sum(sizes),
             silence=SILENCE,
             cwd=self.folder,
-        )
+        ).outputs.tobytes()
         new, self.taken = said[self.taken :], len(said)
         return new
 
