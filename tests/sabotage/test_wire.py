@@ -52,18 +52,17 @@ def build(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def port(build):
+def board(build):
+    """Simulate the board, and open its port, which knows no baud rate."""
     with simulated_board(build) as board, closing(SerialPort(board.port, 1)) as port:
-        yield port
+        yield read_design(build).info, load_build(build).graph, port
 
 
 @pytest.mark.parametrize("retries", [0, 3])
 @pytest.mark.parametrize("time", range(TIMES))
 @pytest.mark.parametrize("way", WAYS)
-def test_a_wrong_byte_is_put_right_or_refused(way, time, retries, build, port, request):
-    name = request.node.name.encode()
-    rng = np.random.default_rng([request.config.getoption("sabotage_seed"), *name])
-    info, graph = read_design(build).info, load_build(build).graph
+def test_a_wrong_byte_is_put_right_or_refused(way, time, retries, board, rng):
+    info, graph, port = board
     source, result = graph.streams[graph.input], graph.streams[graph.output]
     codes = rng.integers(0, 16, (FRAMES, *source.shape))
     overhead, first, each = {
