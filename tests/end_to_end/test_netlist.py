@@ -22,9 +22,10 @@ from hwgq.compile.emulate import emulate
 from hwgq.compile.gate_level import run_netlist
 from hwgq.compile.ladder import Ladder
 from hwgq.errors import MismatchError
-from hwgq.storage import read_json, read_npz, sha256_file, write_json, write_text
+from hwgq.storage import read_json, read_npz, sha256_file, write_text
 from hwgq.train import HWGQ, BinaryConv2d, BinaryLinear, export, train
 from tests.end_to_end.command import refused, run
+from tests.sabotage.cells import stamp
 
 FRAMES = 3
 RECIPE = """
@@ -114,17 +115,6 @@ SPOILED: dict[str, Callable[[Path, Design], None]] = {
 }
 
 
-def stamped(build: Path) -> None:
-    """Make a spoiled build look like a whole one."""
-    for name in ("synthesize", "place and route", "pack"):
-        path = build / ".stages" / f"{name}.json"
-        stamp = read_json(path)
-        stamp["outputs"] = {
-            file: sha256_file(build / file) for file in stamp["outputs"]
-        }
-        write_json(path, stamp)
-
-
 @pytest.mark.parametrize("rung", SPOILED)
 def test_a_spoiled_form_of_the_design_is_found(
     rung: str, built: Path, tmp_path: Path
@@ -134,7 +124,8 @@ def test_a_spoiled_form_of_the_design_is_found(
     message = refused(tmp_path, "verify", build, "--through", rung)
     assert f"{build}: has no bitstream of its sources: " in message
     assert message.endswith(f"Run `hwgq build {build}` first.")
-    stamped(build)
+    for stage in ("synthesize", "place and route", "pack"):
+        stamp(build, stage)
     compiled = load_build(build)
     samples = read_npz(build / "samples.npz")
     codes = compiled.codes(samples["images"][:FRAMES], "samples")

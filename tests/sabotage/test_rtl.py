@@ -7,7 +7,6 @@
 import re
 import shutil
 
-import numpy as np
 import onnx
 import pytest
 
@@ -65,13 +64,6 @@ def compiled(model, folder, **options):
     build = compile_network(network, "ulx3s-85f", out=out, **options)
     assert not any(rung.mismatches for rung in verify(build).rungs)
     return build
-
-
-@pytest.fixture
-def rng(request):
-    """Draw by the command line's seed, and by the test's own name."""
-    name = request.node.name.encode()
-    return np.random.default_rng([request.config.getoption("sabotage_seed"), *name])
 
 
 def hold_caught(build, fault):
