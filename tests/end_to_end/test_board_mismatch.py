@@ -21,9 +21,10 @@ from hwgq.compile.board_trace import trace_board, with_short_names
 from hwgq.compile.build_folder import load_build
 from hwgq.compile.emulate import emulate
 from hwgq.errors import MismatchError
-from hwgq.storage import read_json, sha256_file, write_json
+from hwgq.storage import read_json
 from tests.compile.fst import beats, read
 from tests.end_to_end.hand_made import make_network, save
+from tests.sabotage.cells import stamp
 
 VERIFY = sys.modules["hwgq.compile.verify"]  # the package has a function so named
 
@@ -63,15 +64,6 @@ def spoil_routed(build: Path) -> None:
     (build / ROUTED).write_text(json.dumps(netlist))
 
 
-def stamp(build: Path) -> None:
-    """Make a spoiled build look like a whole one."""
-    for name in ("synthesize", "place and route", "pack"):
-        path = build / ".stages" / f"{name}.json"
-        stamp = read_json(path)
-        files = {file: sha256_file(build / file) for file in stamp["outputs"]}
-        write_json(path, {**stamp, "outputs": files})
-
-
 @pytest.mark.parametrize(
     ("rung", "spoil"), [("netlist", spoil_netlist), ("routed", spoil_routed)]
 )
@@ -80,7 +72,8 @@ def test_a_wrong_answer_is_shown(
 ) -> None:
     build = Path(shutil.copytree(built, tmp_path / "build"))
     spoil(build)
-    stamp(build)
+    for stage in ("synthesize", "place and route", "pack"):
+        stamp(build, stage)
     with pytest.raises(SystemExit) as left:
         hwgq.cli.main(["verify", str(build), "--through", rung, "--samples", "2"])
     message, folder = str(left.value.code), build / "mismatch"
