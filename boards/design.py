@@ -14,7 +14,7 @@ from hwgq.boards.flows.flow import FOLDER, SCRIPT, TOP, Flow, synthesis_script
 from hwgq.boards.pins import pads
 from hwgq.boards.pll import Pll
 from hwgq.boards.protocol import Info
-from hwgq.boards.top import board_top, choose_baud
+from hwgq.boards.top import board_top, choose_baud, clocks_per_bit
 from hwgq.errors import StorageError
 from hwgq.storage import check_keys, read_json, read_toml, sha256_bytes, sha256_path
 
@@ -48,6 +48,11 @@ class Design:
     seed: int
     info: Info
     files: Mapping[str, str]
+
+    @property
+    def clocks_per_bit(self) -> int:
+        """Cycles of its clock in one bit on the serial port."""
+        return clocks_per_bit(self.mhz, self.baud)
 
 
 def read_design(folder: Path) -> Design:

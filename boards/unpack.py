@@ -8,6 +8,8 @@ from hwgq import tools
 from hwgq.boards.flows.flow import Flow
 from hwgq.errors import StorageError
 
+UNPACKED = "unpacked"
+
 
 def unpack(build: Path, flow: Flow, folder: Path) -> str:
     """Unpack a bitstream.
@@ -24,7 +26,7 @@ def unpack(build: Path, flow: Flow, folder: Path) -> str:
     Returns
     -------
     str
-        The configuration as text: what the packer reads.
+        The configuration as text: what the packer reads, and the file `UNPACKED` holds.
 
     Raises
     ------
@@ -37,6 +39,6 @@ def unpack(build: Path, flow: Flow, folder: Path) -> str:
     if not source.is_file():
         raise StorageError(source, "is not there", f"Run `hwgq build {build}` first")
     shutil.copy(source, folder / source.name)
-    argv = (flow.unpacker, source.name, "unpacked")
+    argv = (flow.unpacker, source.name, UNPACKED)
     tools.run(argv, cwd=folder, log=folder / "unpack.log")
-    return (folder / "unpacked").read_text()
+    return (folder / UNPACKED).read_text()

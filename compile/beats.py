@@ -14,9 +14,14 @@ from hwgq.compile.graph import IntArray, Stream
 Beats = npt.NDArray[np.uint8]
 
 
+def bytes_of(width: int) -> int:
+    """Count the bytes that hold a beat of so many bits."""
+    return -(-width // 8)
+
+
 def beat_bytes(stream: Stream) -> int:
     """Count the bytes that hold one beat."""
-    return -(-stream.width // 8)
+    return bytes_of(stream.width)
 
 
 def pack(codes: IntArray, stream: Stream) -> Beats:

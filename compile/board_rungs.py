@@ -17,21 +17,17 @@ from pathlib import Path
 from hwgq.boards.bitstream import read_built
 from hwgq.boards.design import Design
 from hwgq.boards.flows.flow import GATES, ROUTED
-from hwgq.boards.icestorm import verilog_of
-from hwgq.boards.icestorm.pcf import read_pcf
-from hwgq.boards.routed import routed_verilog
 from hwgq.boards.trellis import read_configuration
-from hwgq.boards.unpack import unpack
+from hwgq.boards.unpack import UNPACKED, unpack
 from hwgq.compile.build_folder import Build
+from hwgq.compile.circuits import BOARD_RUNGS, circuit
 from hwgq.compile.evidence import Evidence
 from hwgq.compile.gate_level import run_netlist, run_sources
 from hwgq.compile.graph import IntArray
 from hwgq.compile.ladder import Climb, Ladder
 from hwgq.progress import step
-from hwgq.storage import sha256_bytes, sha256_file
+from hwgq.storage import sha256_file
 
-BOARD_RUNGS = ("netlist", "routed", "bitstream")
-"""In their order; each takes the ones before along."""
 CONFIGURATION = {"configuration memory": "bits", "block RAMs": "memories"}
 """What of a device is compared where nothing is run: words, and where it stands."""
 
@@ -53,7 +49,8 @@ class _Board:
     def hashed(self, *names: str) -> dict[str, str]:
         return {name: sha256_file(self.folder / name) for name in names}
 
-    def simulate(self, climb: Climb, netlist: Path) -> None:
+    def simulate(self, climb: Climb, rung: str, folder: Path) -> None:
+        netlist = circuit(rung, self.folder, self.design, folder)
         run = run_netlist(netlist, self.build, self.design, self.codes)
         climb.compare("output", self.expected, run.codes)
         climb.compare("cycles", self.cycles, run.cycles)
@@ -113,50 +110,25 @@ def _rung(ladder: Ladder, name: str, frames: int) -> Iterator[Climb]:
 
 
 def _netlist(climb: Climb, board: _Board, folder: Path) -> dict[str, str]:
-    del folder
-    board.simulate(climb, board.folder / GATES)
+    board.simulate(climb, "netlist", folder)
     return board.hashed(GATES)
 
 
 def _routed(climb: Climb, board: _Board, folder: Path) -> dict[str, str]:
-    board.simulate(climb, routed_verilog(board.folder, board.design.flow, folder))
+    board.simulate(climb, "routed", folder)
     return board.hashed(ROUTED)
 
 
 def _bitstream(climb: Climb, board: _Board, folder: Path) -> dict[str, str]:
     flow = board.design.flow
-    text = unpack(board.folder, flow, folder)
     if board.design.board.family == "ice40":
-        board.simulate(climb, circuit(board.design, text, folder))
+        board.simulate(climb, "bitstream", folder)
     else:
         climb.frames = 0
         routed = (board.folder / flow.routed_file).read_text()
-        _compare_configurations(climb, routed, text)
-    unpacked = {f"{flow.bitstream_file}, unpacked": sha256_bytes(text.encode())}
+        _compare_configurations(climb, routed, unpack(board.folder, flow, folder))
+    unpacked = {f"{flow.bitstream_file}, unpacked": sha256_file(folder / UNPACKED)}
     return board.hashed(flow.routed_file, flow.bitstream_file) | unpacked
-
-
-def circuit(design: Design, unpacked: str, folder: Path) -> Path:
-    """Write the circuit that an iCE40's bitstream makes, as Verilog of its cells.
-
-    Parameters
-    ----------
-    design
-        What the build asks of its board.
-    unpacked
-        The bitstream as text.
-    folder
-        Where the file goes.
-
-    Raises
-    ------
-    VerificationError
-        If the bitstream holds what cannot be read back.
-    """
-    pins = read_pcf(design.files[design.flow.constraints_file])
-    netlist = folder / "unpacked.v"
-    netlist.write_text(verilog_of(unpacked, package=design.board.package, pins=pins))
-    return netlist
 
 
 def _compare_configurations(climb: Climb, routed: str, unpacked: str) -> None:

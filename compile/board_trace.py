@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Run a board again that answered wrong, and keep the waveform of that answer."""
 
-import re
 import tempfile
 from collections.abc import Callable
 from functools import partial
@@ -11,25 +10,20 @@ import numpy as np
 
 from hwgq.boards.bitstream import read_built
 from hwgq.boards.design import Design
-from hwgq.boards.flows.flow import GATES
 from hwgq.boards.protocol import HEAD_BYTES, HEAD_CYCLES
-from hwgq.boards.routed import routed_verilog
-from hwgq.boards.unpack import unpack
 from hwgq.compile.beats import pack
-from hwgq.compile.board_rungs import circuit
 from hwgq.compile.build_folder import Build
-from hwgq.compile.gate_level import BoardRun, clocks_of, run_netlist, run_sources
+from hwgq.compile.circuits import circuit
+from hwgq.compile.gate_level import BoardRun, run_netlist, run_sources
 from hwgq.compile.graph import IntArray
 from hwgq.compile.netlist import core_map
+from hwgq.compile.rerun import CYCLES_BEHIND
 from hwgq.compile.schedule import simulate
 from hwgq.compile.verilator_run import Trace
 from hwgq.compile.waveform import waveform
 from hwgq.errors import MismatchError
 
-CYCLES_BEHIND = 20
 _BITS = 10  # of a byte on the wire
-_SHORT = 40
-_LONG_NAME = re.compile(r"\\\S{40,} ")
 
 
 def trace_board(
@@ -66,7 +60,7 @@ def trace_board(
         byte = _wrong_byte(build, error, expected, found)
         cycle = int(found.answered[error.index[0], byte])
         core = simulate(build.graph, frames=1).latency
-        spoken = (byte + 2) * _BITS * clocks_of(design)
+        spoken = (byte + 2) * _BITS * design.clocks_per_bit
         first, last = max(0, cycle - core - spoken), cycle + CYCLES_BEHIND
         streams = core_map(build.graph) if error.rung == "board, rtl" else {}
         with waveform(path, streams, core="u_core") as vcd:
@@ -78,34 +72,11 @@ def _runner(
     rung: str, build: Build, design: Design, folder: Path
 ) -> Callable[..., BoardRun]:
     """Find what runs frames on a rung."""
-    match rung.removeprefix("board, "):
-        case "rtl":
-            return partial(run_sources, build, design)
-        case "netlist":
-            netlist = folder / "netlist.v"
-            netlist.write_text(with_short_names((build.folder / GATES).read_text()))
-        case "routed":
-            netlist = routed_verilog(build.folder, design.flow, folder)
-        case _:
-            text = unpack(build.folder, design.flow, folder)
-            netlist = circuit(design, text, folder)
+    form = rung.removeprefix("board, ")
+    if form == "rtl":
+        return partial(run_sources, build, design)
+    netlist = circuit(form, build.folder, design, folder)
     return partial(run_netlist, netlist, build, design)
-
-
-def with_short_names(netlist: str) -> str:
-    """Cut the longest names of a netlist, and make them differ by numbers.
-
-    Verilator makes a hash of a name of more than some hundred letters, and 5.48 stops
-    with an internal error where it shall trace it.
-
-    Parameters
-    ----------
-    netlist
-        Verilog as yosys writes it, every unusual name of which is escaped.
-    """
-    names = dict.fromkeys(_LONG_NAME.findall(netlist))
-    short = {name: f"\\{name[1:_SHORT]}#{n} " for n, name in enumerate(names)}
-    return _LONG_NAME.sub(lambda found: short[found[0]], netlist)
 
 
 def _wrong_byte(

@@ -17,12 +17,12 @@ import numpy as np
 from hwgq import hw_templates
 from hwgq.boards.design import Design
 from hwgq.boards.protocol import ANSWER_OVERHEAD, Decoder, Kind, encode_infer
-from hwgq.boards.top import clocks_per_bit
 from hwgq.compile import uart_bench
 from hwgq.compile.beats import beat_bytes, pack, unpack
 from hwgq.compile.build_folder import Build
 from hwgq.compile.graph import IntArray
 from hwgq.compile.schedule import simulate
+from hwgq.compile.short_names import with_short_names
 from hwgq.compile.uart_bench import bench_files, lay_out
 from hwgq.compile.verilator import Simulator, build_simulator
 from hwgq.compile.verilator_run import Run, Trace
@@ -78,7 +78,7 @@ def run_sources(
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         files = lay_out(design, build.rtl, place)
-        clocks, traced = clocks_of(design), trace is not None
+        clocks, traced = design.clocks_per_bit, trace is not None
         bench = build_bench(files, clocks_per_bit=clocks, trace=traced)
         return _run(bench, build, design, codes, cwd=place, trace=trace)
 
@@ -108,14 +108,19 @@ def run_netlist(
         As :func:`hwgq.compile.verilator.build_simulator`, or if yosys' models of the
         cells are not there.
     """
-    bench = build_netlist_bench(
-        netlist,
-        design.board.family,
-        clocks_per_bit=clocks_of(design),
-        trace=trace is not None,
-    )
-    with tempfile.TemporaryDirectory() as empty:  # it holds its memories' contents
-        return _run(bench, build, design, codes, cwd=Path(empty), trace=trace)
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder)  # no images: a netlist has its memories' contents
+        if trace is not None:
+            text = with_short_names(netlist.read_text())
+            netlist = place / "netlist.v"
+            netlist.write_text(text)
+        bench = build_netlist_bench(
+            netlist,
+            design.board.family,
+            clocks_per_bit=design.clocks_per_bit,
+            trace=trace is not None,
+        )
+        return _run(bench, build, design, codes, cwd=place, trace=trace)
 
 
 def build_bench(
@@ -226,11 +231,6 @@ def exchange(
     return bench.run(beats, outputs=answer_bytes, cwd=cwd, max_idle=idle, trace=trace)
 
 
-def clocks_of(design: Design) -> int:
-    """Give the cycles of a design's clock in one bit on its wire."""
-    return clocks_per_bit(design.mhz, design.baud)
-
-
 def _run(
     bench: Simulator,
     build: Build,
@@ -252,7 +252,7 @@ def _run(
         bench,
         requests,
         answer_bytes=len(requests) * (ANSWER_OVERHEAD + result_bytes),
-        silence=longest + 20 * clocks_of(design),  # a byte takes 10 bits
+        silence=longest + 20 * design.clocks_per_bit,  # a byte takes 10 bits
         cwd=cwd,
         trace=trace,
     )

@@ -211,10 +211,9 @@ def _keep_board(comparison: Comparison, error: MismatchError, made: Path) -> Non
         input_of="the network",
         first_frame=0,
         frames=frames,
-        cycle=cycle,
-        time=2 * cycle,
         files=(INPUT, TRACE),
         command=shlex.join(map(str, words)),
+        **_again(Symptom(cycle=cycle, mismatch=None)),
     )
     write_report(made, inputs, report)
 

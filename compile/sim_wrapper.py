@@ -46,11 +46,6 @@ class Tap:
         return cls(name, f"{prefix}_data", f"{prefix}_valid", f"{prefix}_ready", width)
 
 
-def bytes_of(width: int) -> int:
-    """Count the bytes that hold a beat."""
-    return -(-width // 8)
-
-
 def _words(width: int) -> int:
     """Round up to words of 32 bits."""
     return -(-width // 32) * 32

@@ -18,7 +18,6 @@ from pathlib import Path
 from hwgq import hw_templates
 from hwgq.boards.design import Design, read_design
 from hwgq.boards.protocol import TIMEOUT_BITS
-from hwgq.boards.top import clocks_per_bit
 from hwgq.compile import uart_bench
 from hwgq.compile.schedule import simulate
 from hwgq.compile.serialize import load_graph
@@ -71,7 +70,7 @@ def simulated_board(folder: Path) -> Iterator[SimulatedBoard]:
         If the design cannot be compiled.
     """
     design = read_design(folder)
-    clocks = clocks_per_bit(design.mhz, design.baud)
+    clocks = design.clocks_per_bit
     graph = load_graph(folder / "dataflow.json", folder / "tensors")
     longest = simulate(graph, frames=1).latency + 2 * TIMEOUT_BITS * clocks
     with tempfile.TemporaryDirectory() as name:

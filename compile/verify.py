@@ -16,7 +16,7 @@ import numpy as np
 from hwgq import boards
 from hwgq.boards.bitstream import read_built
 from hwgq.compile import schedule
-from hwgq.compile.board_rungs import BOARD_RUNGS, climb_board
+from hwgq.compile.board_rungs import climb_board
 from hwgq.compile.boundary import Coverage
 from hwgq.compile.boundary_rungs import (
     check_coverage,
@@ -24,6 +24,7 @@ from hwgq.compile.boundary_rungs import (
     climb_boundary_rtl,
 )
 from hwgq.compile.build_folder import NETWORK, SAMPLES, Build, load_build
+from hwgq.compile.circuits import BOARD_RUNGS
 from hwgq.compile.emulate import emulate
 from hwgq.compile.evidence import Change, changes, gather, read_evidence
 from hwgq.compile.executors import finn_codes, qonnx_codes
@@ -155,17 +156,15 @@ def verify(
         stalls=Stalls(STALL_SEED),
     )
     if through != "emulate":
+        codes = _device_codes(whole, evaluation)
         with watched(comparison, ladder):
-            cycles = _rtl(ladder, comparison, _device_codes(whole, evaluation))
+            cycles = _rtl(ladder, comparison, codes)
         climb_boundary_rtl(ladder, whole, network)
-    if through in BOARD_RUNGS:
-        hashes |= climb_board(
-            ladder,
-            whole,
-            _device_codes(whole, evaluation)[:frames],
-            evaluation.codes[whole.graph.output][:frames],
-            through=through,
-        )
+        if through in BOARD_RUNGS:
+            expected = evaluation.codes[whole.graph.output]
+            hashes |= climb_board(
+                ladder, whole, codes[:frames], expected[:frames], through=through
+            )
     report = VerifyReport(
         reference="PyTorch" if given else "network.onnx in float64",
         rungs=tuple(ladder.rungs),

@@ -15,7 +15,8 @@ from types import MappingProxyType
 
 import numpy as np
 
-from hwgq.compile.sim_wrapper import SimPorts, Tap, bytes_of, offsets, wrapper
+from hwgq.compile.beats import bytes_of
+from hwgq.compile.sim_wrapper import SimPorts, Tap, offsets, wrapper
 from hwgq.compile.verilator_model import compile_model
 from hwgq.compile.verilator_run import Bytes, Run, Trace, read_run
 from hwgq.errors import DeadlockError, SimulationError

@@ -9,6 +9,8 @@ from types import MappingProxyType
 import numpy as np
 import numpy.typing as npt
 
+from hwgq.compile.beats import bytes_of
+
 Bytes = npt.NDArray[np.uint8]
 Cycles = npt.NDArray[np.int64]
 
@@ -158,4 +160,4 @@ def read_run(
 
 
 def _beats(path: Path, width: int) -> Bytes:
-    return np.fromfile(path, np.uint8).reshape(-1, -(-width // 8))
+    return np.fromfile(path, np.uint8).reshape(-1, bytes_of(width))

@@ -13,7 +13,6 @@ from hwgq.boards.icestorm.asc import Bitmap, read_asc
 from hwgq.boards.icestorm.chip import Cell
 from hwgq.boards.icestorm.pcf import read_pcf
 from hwgq.boards.protocol import ANSWER_OVERHEAD, Decoder, encode_infer
-from hwgq.boards.top import clocks_per_bit
 from hwgq.compile.gate_level import build_netlist_bench, exchange
 from hwgq.errors import VerificationError
 from tests.boards.designs import write_build
@@ -44,7 +43,7 @@ def test_the_bitstream_answers(folder: Path) -> None:
     asc = (folder / "unpacked.asc").read_text()
     back = folder / "back.sv"
     back.write_text(verilog_of(asc, package="sg48", pins=pins))
-    clocks = clocks_per_bit(design.mhz, design.baud)
+    clocks = design.clocks_per_bit
     bench = build_netlist_bench(back, "ice40", clocks_per_bit=clocks)
     frames = np.random.default_rng(0).integers(0, 256, (3, 4, 1), np.uint8)
     said = exchange(

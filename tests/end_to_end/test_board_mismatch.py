@@ -1,12 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What `verify` leaves where a board answers wrong: its frames, and a waveform."""
 
-import json
-import re
 import shlex
 import shutil
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,17 +11,16 @@ import pytest
 
 import hwgq.cli
 from hwgq import boards
-from hwgq.boards.flows.flow import GATES, ROUTED
 from hwgq.compile import compile_network
-from hwgq.compile.beats import unpack
-from hwgq.compile.board_trace import trace_board, with_short_names
+from hwgq.compile.beats import beat_bytes, unpack
+from hwgq.compile.board_trace import trace_board
 from hwgq.compile.build_folder import load_build
 from hwgq.compile.emulate import emulate
 from hwgq.errors import MismatchError
 from hwgq.storage import read_json
 from tests.compile.fst import beats, read
 from tests.end_to_end.hand_made import make_network, save
-from tests.sabotage.cells import stamp
+from tests.end_to_end.spoiled import SPOILED, spoil, stamp_all
 
 VERIFY = sys.modules["hwgq.compile.verify"]  # the package has a function so named
 
@@ -40,40 +36,11 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build
 
 
-def spoil_netlist(build: Path) -> None:
-    """Turn the first words of all memories over."""
-    text = (build / GATES).read_text()
-    turn = str.maketrans("0123456789abcdef", "fedcba9876543210")
-    changed = re.sub(
-        r"(?<=\.INIT_0\(256'h)[0-9a-fx]+", lambda word: word[0].translate(turn), text
-    )
-    assert changed != text
-    (build / GATES).write_text(changed)
-
-
-def spoil_routed(build: Path) -> None:
-    """Turn the first words of all memories over."""
-    netlist = json.loads((build / ROUTED).read_text())
-    (module,) = netlist["modules"].values()
-    cells = module["cells"].values()
-    memories = [cell["parameters"] for cell in cells if "RAM" in cell["type"]]
-    assert memories
-    turn = str.maketrans("01", "10")
-    for parameters in memories:
-        parameters["INIT_0"] = parameters["INIT_0"].translate(turn)
-    (build / ROUTED).write_text(json.dumps(netlist))
-
-
-@pytest.mark.parametrize(
-    ("rung", "spoil"), [("netlist", spoil_netlist), ("routed", spoil_routed)]
-)
-def test_a_wrong_answer_is_shown(
-    rung: str, spoil: Callable[[Path], None], built: Path, tmp_path: Path
-) -> None:
+@pytest.mark.parametrize("rung", SPOILED)
+def test_a_wrong_answer_is_shown(rung: str, built: Path, tmp_path: Path) -> None:
     build = Path(shutil.copytree(built, tmp_path / "build"))
-    spoil(build)
-    for stage in ("synthesize", "place and route", "pack"):
-        stamp(build, stage)
+    spoil(rung, build)
+    stamp_all(build)
     with pytest.raises(SystemExit) as left:
         hwgq.cli.main(["verify", str(build), "--through", rung, "--samples", "2"])
     message, folder = str(left.value.code), build / "mismatch"
@@ -122,7 +89,7 @@ def test_streams_of_a_board_in_its_sources_have_the_layers_names(
     for name in (graph.output, graph.layers[0].outputs[0]):
         stream = graph.streams[name]
         moved = [data for at, data in beats(wave, name) if at <= cycle]
-        width = -(-stream.width // 8)
+        width = beat_bytes(stream)
         rows = b"".join(data.to_bytes(width, "little") for data in moved)
         shown = unpack(np.frombuffer(rows, np.uint8).reshape(-1, width), stream)
         np.testing.assert_array_equal(shown[-1], expected[name][1])
@@ -148,16 +115,3 @@ def test_a_wrong_bit_of_a_configuration_is_named_without_a_frame(
     }
     assert (report["frames"], report["cycle"]) == (0, None)
     assert len(np.load(build / "mismatch" / "input.npy")) == 0
-
-
-def test_long_names_stay_different_and_short_ones_stay() -> None:
-    long = "\\" + "u_core." * 20
-    text = (
-        f"wire {long}a ;\nwire [1:0] {long}b ;\nassign \\x.y  = {long}a ^ {long}b [1];"
-    )
-    short = with_short_names(text)
-    names = re.findall(r"\\\S+ ", short)
-    assert max(map(len, names)) < 50
-    assert [names.index(name) for name in names] == [0, 1, 2, 0, 1]
-    back = dict(zip(names, re.findall(r"\\\S+ ", text), strict=True))
-    assert re.sub(r"\\\S+ ", lambda name: back[name[0]], short) == text

@@ -11,7 +11,7 @@ import pytest
 
 import hwgq.cli
 from hwgq.compile import schedule
-from hwgq.compile.beats import pack, unpack
+from hwgq.compile.beats import beat_bytes, pack, unpack
 from hwgq.compile.build_folder import load_build
 from hwgq.compile.emulate import emulate
 from hwgq.compile.graph import Graph
@@ -165,7 +165,7 @@ def test_a_layer_alone_shows_what_its_boundary_frames_show(
     wave, again = read(folder / "trace.fst"), report["again"]
     stream = load_build(build).graph.streams["levels0"]
     moved = dict(beats(wave, "levels0"))[report["cycle"]]
-    row = np.frombuffer(moved.to_bytes(-(-stream.width // 8), "little"), np.uint8)
+    row = np.frombuffer(moved.to_bytes(beat_bytes(stream), "little"), np.uint8)
     (codes,) = unpack(row[None], stream)
     assert codes[again["index"][0]] == again["got"] != again["expected"]
 

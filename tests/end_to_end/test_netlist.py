@@ -1,10 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A whole board, asked through its pins, equals the reference down to its bitstream."""
 
-import json
-import re
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +10,7 @@ import torch
 from torch import nn
 
 from hwgq import boards, tools
-from hwgq.boards.design import Design, read_design
+from hwgq.boards.design import read_design
 from hwgq.boards.flows.flow import GATES, ROUTED, synthesize
 from hwgq.compile import compile_network
 from hwgq.compile.board_rungs import climb_board
@@ -25,7 +22,7 @@ from hwgq.errors import MismatchError
 from hwgq.storage import read_json, read_npz, sha256_file, write_text
 from hwgq.train import HWGQ, BinaryConv2d, BinaryLinear, export, train
 from tests.end_to_end.command import refused, run
-from tests.sabotage.cells import stamp
+from tests.end_to_end.spoiled import SPOILED, spoil, stamp_all
 
 FRAMES = 3
 RECIPE = """
@@ -87,45 +84,16 @@ def test_the_samples_are_of_several_classes(built: Path) -> None:
     assert len(set(logits.argmax(axis=1))) == FRAMES
 
 
-def memories_of_the_netlist(build: Path, design: Design) -> None:
-    """Change the first words of all memories; those of the weights are among them."""
-    name = {"ice40": "INIT_0", "ecp5": "INITVAL_00"}[design.board.family]
-    text = (build / GATES).read_text()
-    changed = re.sub(rf"(\.{name}\(\d+'h)0", r"\1f", text)
-    assert changed != text
-    (build / GATES).write_text(changed)
-
-
-def memories_of_the_routed_netlist(build: Path, design: Design) -> None:
-    """Turn the first words of all memories over."""
-    name = {"ice40": "INIT_0", "ecp5": "INITVAL_00"}[design.board.family]
-    netlist = json.loads((build / ROUTED).read_text())
-    (module,) = netlist["modules"].values()
-    memories = [c["parameters"] for c in module["cells"].values() if "RAM" in c["type"]]
-    memories += [c["parameters"] for c in module["cells"].values() if "DP" in c["type"]]
-    assert memories
-    for parameters in memories:
-        parameters[name] = parameters[name].translate(str.maketrans("01", "10"))
-    (build / ROUTED).write_text(json.dumps(netlist))
-
-
-SPOILED: dict[str, Callable[[Path, Design], None]] = {
-    "netlist": memories_of_the_netlist,
-    "routed": memories_of_the_routed_netlist,
-}
-
-
 @pytest.mark.parametrize("rung", SPOILED)
 def test_a_spoiled_form_of_the_design_is_found(
     rung: str, built: Path, tmp_path: Path
 ) -> None:
     build = Path(shutil.copytree(built, tmp_path / "build"))
-    SPOILED[rung](build, read_design(build))
+    spoil(rung, build)
     message = refused(tmp_path, "verify", build, "--through", rung)
     assert f"{build}: has no bitstream of its sources: " in message
     assert message.endswith(f"Run `hwgq build {build}` first.")
-    for stage in ("synthesize", "place and route", "pack"):
-        stamp(build, stage)
+    stamp_all(build)
     compiled = load_build(build)
     samples = read_npz(build / "samples.npz")
     codes = compiled.codes(samples["images"][:FRAMES], "samples")

@@ -12,8 +12,9 @@ import pytest
 
 from hwgq import boards
 from hwgq.compile import compile_network
-from hwgq.compile.board_rungs import BOARD_RUNGS, climb_board
+from hwgq.compile.board_rungs import climb_board
 from hwgq.compile.build_folder import load_build
+from hwgq.compile.circuits import BOARD_RUNGS
 from hwgq.compile.emulate import emulate
 from hwgq.compile.graph import Mvau
 from hwgq.compile.ladder import Ladder
