@@ -8,8 +8,10 @@ import torch, so each step imports what it needs when it runs.
 """
 
 import logging
+import random
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +29,20 @@ from qonnx.transformation.remove import RemoveIdentityOps
 
 from hwgq.errors import UnsupportedLayerError
 from hwgq.foreign import guarded
+
+
+@contextmanager
+def _names_drawn_alike() -> Iterator[None]:
+    """Let qonnx draw the same names each time; what others draw stays as it was.
+
+    It names new tensors by Python's global generator, and stage dumps hold the names.
+    """
+    before = random.getstate()
+    random.seed(0)
+    try:
+        yield
+    finally:
+        random.setstate(before)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +63,7 @@ class FinnStep:
     load: Callable[[], Iterable[Any]]
     ensures: str
 
+    @_names_drawn_alike()
     def apply(self, model: ModelWrapper) -> ModelWrapper:
         """Apply the step.
 

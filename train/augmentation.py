@@ -21,7 +21,7 @@ class Augmentation(StrEnum):
     """Images as they are; an integer is its own value."""
 
     HARDWARE = "hardware"
-    """Moved over zeros and mirrored; values are pixels / 255, which hardware takes."""
+    """Moved over zeros, and mirrored; values are pixels / 255, which hardware takes."""
 
     PAPER = "paper"
     """Moved over replicated borders and mirrored; values are pixels less the mean
@@ -59,7 +59,12 @@ class MeanImage(nn.Module):
 
 
 def augment(
-    images: Tensor, augmentation: Augmentation, shift: int, generator: torch.Generator
+    images: Tensor,
+    augmentation: Augmentation,
+    shift: int,
+    generator: torch.Generator,
+    *,
+    mirror: bool = True,
 ) -> Tensor:
     """Move each image by up to `shift` pixels, and mirror one in two.
 
@@ -73,6 +78,8 @@ def augment(
         Greatest distance, down or up, right or left.
     generator
         Decides the moves; on the CPU, so that they are the same on every device.
+    mirror
+        Whether any are mirrored.
 
     Returns
     -------
@@ -85,7 +92,7 @@ def augment(
     padded = functional.pad(images.float(), [shift] * 4, mode=mode).to(images.dtype)
     count, _, rows, columns = images.shape
     draws = torch.randint(2 * shift + 1, (2, count, 1), generator=generator)
-    mirrored = torch.rand(count, 1, generator=generator) < 0.5
+    mirrored = torch.rand(count, 1, generator=generator) < (0.5 if mirror else 0)
     row = draws[0] + torch.arange(rows)
     column = torch.arange(columns)
     column = draws[1] + torch.where(mirrored, columns - 1 - column, column)

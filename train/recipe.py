@@ -47,12 +47,16 @@ class Data(Table):
         What is done to images, see `hwgq.train.augmentation`.
     shift
         Pixels by which an augmented image is moved at most, in each direction.
+    mirror
+        Whether one in two augmented images is mirrored: not where left and right differ
+        in what an image means.
     """
 
     set: str
     size: Positive | None = None
     augmentation: Augmentation = Augmentation.NONE
     shift: Annotated[int, Field(ge=0)] = 4
+    mirror: bool = True
 
 
 class Network(Table):

@@ -104,8 +104,9 @@ class Task(lightning.LightningModule):
         data = self.recipe.data
         images, labels = taken(self.train_images, indices, self.device)
         draw = generator(self.seed, self.current_epoch, step, self.global_rank)
-        moved = augment(images, data.augmentation, data.shift, draw).float()
-        logits = self.apply_model(moved).float()
+        how, shift, mirror = data.augmentation, data.shift, data.mirror
+        moved = augment(images, how, shift, draw, mirror=mirror)
+        logits = self.apply_model(moved.float()).float()
         if self.schedule.normalize_logits:
             logits = self.gain * (logits - logits.mean()) / (logits.std() + 1e-5)
         loss = functional.cross_entropy(logits, labels)

@@ -39,6 +39,17 @@ def test_images_are_moved_by_whole_pixels_and_mirrored(augmentation, mode, shift
     assert len(kinds) == 2 if shift == 0 else len(kinds) > 20
 
 
+def test_images_are_moved_alone_where_nothing_is_to_be_mirrored():
+    still = augment(IMAGES, Augmentation.HARDWARE, 0, generator(3), mirror=False)
+    assert torch.equal(still, IMAGES)
+    mirrored, moved = (
+        augment(IMAGES, Augmentation.HARDWARE, 2, generator(3), mirror=mirror)
+        for mirror in (True, False)
+    )
+    same = (mirrored == moved).flatten(1).all(1)
+    assert 0 < same.sum() < len(IMAGES)  # the moves are drawn alike
+
+
 def test_moves_depend_on_the_generator_alone():
     first, again, other = (
         augment(IMAGES, Augmentation.HARDWARE, 2, generator(k)) for k in (1, 1, 2)
