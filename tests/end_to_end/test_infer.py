@@ -69,7 +69,11 @@ def beats_of(build, frames):
     return beats, emulate(graph, codes)[graph.output], graph.streams[graph.output]
 
 
-def test_one_code_runs_boards_of_both_families(compiled: Path, tmp_path: Path) -> None:
+def test_one_code_runs_boards_of_both_families(
+    compiled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # However slow the machine is, an answer that comes late was not lost.
+    monkeypatch.setattr("hwgq.compile.infer._PATIENCE", 60.0)
     network = save(make_network(), tmp_path / "hand_made.onnx")
     ulx3s = compile_network(network, "ulx3s-85f", out=tmp_path / "build")
     np.save(tmp_path / "x.npy", FRAMES)
@@ -104,7 +108,7 @@ def test_a_thousand_frames_come_through_a_bad_wire(compiled: Path) -> None:
 def test_a_reset_within_a_frame_is_survived(compiled: Path) -> None:
     (frame,), expected, stream = beats_of(compiled, 1)
     with plugged_in(compiled) as (board, port):
-        device = Device(port, read_design(compiled).info, timeout=0.5)
+        device = Device(port, read_design(compiled).info)
         port.write(encode_infer(99, frame)[:-6])
         board.reset()
         found = unpack(device.infer(frame).beats, stream)
@@ -118,7 +122,7 @@ def test_a_reset_within_a_frame_is_survived(compiled: Path) -> None:
 def test_an_unplugged_board_is_an_error(compiled: Path) -> None:
     (frame,), _, _ = beats_of(compiled, 1)
     with plugged_in(compiled) as (board, port):
-        device = Device(port, read_design(compiled).info, timeout=0.2, retries=1)
+        device = Device(port, read_design(compiled).info)
         board.unplug()
         with pytest.raises(TransportError, match=r"no whole answer|cannot be used"):
             device.infer(frame)

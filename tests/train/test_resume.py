@@ -2,6 +2,7 @@
 """A training that is killed goes on, to the same weights; processes share one."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -55,24 +56,29 @@ def started(*options):
     )
 
 
-def wait_for(path, process):
-    """Wait until a file is there."""
-    for _ in range(6000):
-        if path.exists():
+def kill_within(run):
+    """Kill a training after its first epoch, and before its last one has ended.
+
+    On a busy machine, a kill may come too late: the next one need not.
+    """
+    last, end = run / "resume" / "last.ckpt", run / "weights.safetensors"
+    for _ in range(10):
+        process = started("--out", str(run))
+        while process.poll() is None and not last.exists():
+            time.sleep(0.01)
+        process.send_signal(signal.SIGKILL)
+        _, said = process.communicate()
+        assert process.returncode in {0, -signal.SIGKILL}, said
+        if last.exists() and not end.exists():
             return
-        assert process.poll() is None, process.communicate()[1]
-        time.sleep(0.01)
-    raise AssertionError(path)
+        shutil.rmtree(run)
+    raise AssertionError("each training ended before it was killed")
 
 
 def test_a_killed_training_goes_on_to_the_same_weights(small, capsys):
     recipe, data = small
     whole = train(recipe, data=data, out=Path("whole"))
-    process = started("--out", "killed")
-    wait_for(Path("killed/resume/last.ckpt"), process)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    assert not Path("killed/weights.safetensors").exists()
+    kill_within(Path("killed"))
     capsys.readouterr()
     killed = train(recipe, data=data, out=Path("killed"))
     assert "going on after epoch " in capsys.readouterr().err
@@ -137,7 +143,7 @@ def test_checkpoints_hold_no_code(small):
 
 def test_two_processes_share_a_training(small):
     process = started("--out", "shared", "--devices", "2", "--accelerator", "cpu")
-    _, said = process.communicate(timeout=300)
+    _, said = process.communicate()
     assert process.returncode == 0, said
     metrics = read_json(Path("shared/metrics.json"))
     assert len(metrics["epochs"]) == RECIPE["schedule"]["epochs"]
