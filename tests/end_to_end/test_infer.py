@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A whole board, simulated behind a pseudo-terminal, as the host sees it."""
 
+import importlib
 import random
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -73,7 +74,8 @@ def test_one_code_runs_boards_of_both_families(
     compiled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # However slow the machine is, an answer that comes late was not lost.
-    monkeypatch.setattr("hwgq.compile.infer._PATIENCE", 60.0)
+    module = importlib.import_module("hwgq.compile.infer")
+    monkeypatch.setattr(module, "_PATIENCE", 60.0)
     network = save(make_network(), tmp_path / "hand_made.onnx")
     ulx3s = compile_network(network, "ulx3s-85f", out=tmp_path / "build")
     np.save(tmp_path / "x.npy", FRAMES)
