@@ -88,7 +88,8 @@ CASES = (
     Case("lenet", "icebreaker", width=0.35),
     Case("fashion-lenet", "ulx3s-85f"),
     _cnv(fps=2400, mhz=80),
-    # The most lanes that `hwgq compile` finds room for: too many gates to simulate.
+    # The most lanes that `hwgq compile` finds room for. Simulating the gates of the CNV
+    # above takes half an hour already.
     _cnv(fps=5800, mhz=75, netlist=False),
 )
 
