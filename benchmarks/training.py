@@ -14,7 +14,6 @@ from an empty cache; "float / HWGQ".
 
 import argparse
 import os
-import platform
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -25,6 +24,7 @@ from statistics import median
 import torch
 from torch.nn import functional
 
+from benchmarks.provenance import machine
 from hwgq.train.models import build
 from hwgq.train.models.style import Style
 from hwgq.train.recipe import Schedule
@@ -119,14 +119,10 @@ def row(name: str, mode: str, setting: Setting) -> list[str]:
     return [name, mode, *numbers, str(LIMITS[mode]), both]
 
 
-def machine(setting: Setting) -> str:
+def described(setting: Setting) -> str:
     """Name what is measured, and on what."""
-    info = Path("/proc/cpuinfo")
-    known = info.read_text().splitlines() if info.is_file() else []
-    names = [line.split(":")[1].strip() for line in known if "model name" in line]
-    processor = names[0] if names else platform.machine()
-    gpu, clock = setting.device == "cuda", "process"
-    if gpu:
+    processor, clock = machine(), "process"
+    if setting.device == "cuda":
         processor, clock = f"{torch.cuda.get_device_name()}, {processor}", "wall"
     parts = [
         f"{processor}, {torch.get_num_threads()} thread(s)",
@@ -140,7 +136,7 @@ def machine(setting: Setting) -> str:
 
 def table(names: list[str], setting: Setting) -> Iterator[str]:
     """Make a table, line by line, as Markdown."""
-    yield f"{machine(setting)}:"
+    yield f"{described(setting)}:"
     yield ""
     yield f"| {' | '.join(HEAD)} |"
     yield "|" + "--|" * len(HEAD)

@@ -51,6 +51,7 @@ def small_cnn(folder: Path) -> Path:
     ("make", "options", "memory"),
     [
         (hand_made, "--board icebreaker --exchangeable", "rtl/w0.hex"),
+        (hand_made, "--board ulx3s-85f", "rtl/w0.hex"),
         (small_cnn, "--board ulx3s-85f", "rtl/w3.hex"),
     ],
 )
