@@ -189,9 +189,10 @@ def main(
 ) -> None:
     """Print the table of accuracies, each checkpoint evaluated again."""
     places = dict(entry.split("=", 1) for entry in data or [])
-    records = read_records()
-    if train is not None:
-        records[train] = train_row(named(train), places, note)
+    trained = {} if train is None else {train: train_row(named(train), places, note)}
+    # Read after the hours of training: another row may have been trained meanwhile.
+    records = read_records() | trained
+    if trained:
         rows = {name: [asdict(r) for r in found] for name, found in records.items()}
         write_json(TABLE, {"rows": rows})
     lines = [HEAD]
