@@ -112,10 +112,10 @@ def _training() -> str:
     for name in hwgq.train.recipe.names():
         recipe = hwgq.train.recipe.load_recipe(name)
         network, schedule = recipe.network, recipe.schedule
-        what = (
-            f"{network.model}, {network.ends} ends, {network.style().quantizer_text()}"
-        )
+        what = f"{network.model}, {network.ends} ends, {network.style().text()}"
         how = f"{schedule.epochs} epochs, {schedule.optimizer}, {schedule.decay}"
+        if schedule.with_validation:
+            how += ", learns the validation part"
         rows.append((f"`{name}`", recipe.data.set, what, how))
     recipes = _table(("recipe", "data", "network", "schedule"), rows)
     accuracy = (RESULTS / "accuracy.md").read_text().strip()

@@ -183,10 +183,9 @@ def check_pretrained(folder: Path) -> None:
 def card_text(recipe: Recipe, card: Card) -> str:
     """Write a network's card for people, in Markdown."""
     network, shape = recipe.network, " × ".join(map(str, card.shape))
-    quantizer = network.style().quantizer_text()
     return f"""# {recipe.name}
 
-{network.model} with {network.ends} ends: {quantizer}.
+{network.model} with {network.ends} ends: {network.style().text()}.
 Images: {shape} integers of {card.input_bits} bits, in {card.classes} classes.
 
 | | |

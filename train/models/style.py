@@ -87,16 +87,20 @@ class Style:
         """Make the style of the float network beside it."""
         return replace(self, **FLOAT)
 
-    def quantizer_text(self) -> str:
-        """Say in words what weights and activations are."""
+    def text(self) -> str:
+        """Say in words what weights, activations and normalizations are."""
         weights = "1-bit weights" if self.weights == Weights.BINARY else "float weights"
+        affine = ", affine normalization" if self.affine else ""
+        return f"{weights}, {self._activation_text()}{affine}"
+
+    def _activation_text(self) -> str:
         if self.activation == Activation.RELU:
-            return f"{weights}, ReLU"
+            return "ReLU"
         if self.activation == Activation.SIGN:
-            return f"{weights}, activations -1 and +1"
+            return "activations -1 and +1"
         bits = self.levels.bit_length()
         how = f"{self.spacing}, {self.form} form, {self.backward} gradient"
-        return f"{weights}, HWGQ of {self.levels} levels in {bits} bits ({how})"
+        return f"HWGQ of {self.levels} levels in {bits} bits ({how})"
 
     @property
     def paper_ends(self) -> bool:
