@@ -4,7 +4,7 @@
 In the project's root:
 
     python -m benchmarks.accuracy [--data fashion-mnist=DIR] [--data cifar10=FILE]
-    python -m benchmarks.accuracy --train ROW --data ...
+    python -m benchmarks.accuracy --train ROW [--seed 1 --seed 2] --data ...
 
 Checkpoints are evaluated on the whole test part under the integer contract, which
 needs the data (by default, they are downloaded); each must give the very accuracy that
@@ -12,6 +12,7 @@ was recorded after training. Rows whose data or checkpoint are not at hand are m
 Results and checkpoints are in benchmarks/results/.
 """
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import mean, stdev
@@ -29,6 +30,7 @@ from hwgq.train.datasets import Dataset
 from hwgq.train.deployed import pack, unpack
 from hwgq.train.exact import accuracy
 from hwgq.train.networks import assemble, load_data
+from hwgq.train.options import check_choice
 from hwgq.train.recipe import Recipe
 from hwgq.train.runs import load_run
 from hwgq.train.trainer import share_right
@@ -65,10 +67,12 @@ def test_accuracy(model: Any, recipe: Recipe, dataset: Dataset) -> float:
     return 100 * share(model, dataset.test)
 
 
-def train_row(row: Row, data: dict[str, str], note: str) -> list[Record]:
-    """Train all seeds of a row, and keep checkpoints of what can be deployed."""
+def train_row(
+    row: Row, seeds: Sequence[int], data: dict[str, str], note: str
+) -> list[Record]:
+    """Train seeds of a row, and keep checkpoints of what can be deployed."""
     recipe, records = row.resolved(), []
-    for seed in row.seeds:
+    for seed in seeds:
         folder = Path("runs") / "accuracy" / f"{row.name}-seed{seed}"
         begun = commit()
         run = train(recipe, seed=seed, out=folder, data=source(recipe, data))
@@ -95,6 +99,13 @@ def train_row(row: Row, data: dict[str, str], note: str) -> list[Record]:
             curves = read_json(CURVES) if CURVES.exists() else {}
             write_json(CURVES, {**curves, row.name: metrics["epochs"]})
     return records
+
+
+def joined(old: list[Record], new: list[Record]) -> list[Record]:
+    """Put newly trained seeds to the others that were trained by the same recipe."""
+    recipe, seeds = new[0].recipe_sha256, {record.seed for record in new}
+    kept = [r for r in old if r.recipe_sha256 == recipe and r.seed not in seeds]
+    return sorted([*kept, *new], key=lambda record: record.seed)
 
 
 def checkpoint(row: Row, seed: int) -> Path:
@@ -180,8 +191,26 @@ def read_records() -> dict[str, list[Record]]:
     return {name: [Record(**r) for r in records] for name, records in rows.items()}
 
 
+def _train(
+    row: Row, chosen: list[int] | None, places: dict[str, str], note: str
+) -> None:
+    """Train seeds of a row, by default all of its own, and record them."""
+    seeds = chosen or row.seeds
+    for seed in seeds:
+        check_choice(row.name, "seed", seed, row.seeds)
+    new = train_row(row, seeds, places, note)
+    # Read after the hours of training: another row may have been trained meanwhile.
+    records = read_records()
+    records[row.name] = joined(records.get(row.name, []), new)
+    rows = {name: [asdict(r) for r in found] for name, found in records.items()}
+    write_json(TABLE, {"rows": rows})
+
+
 def main(
     train: Annotated[str | None, typer.Option(help="Row to train anew.")] = None,
+    seed: Annotated[
+        list[int] | None, typer.Option(help="Of the row's seeds only this, repeatable.")
+    ] = None,
     data: Annotated[
         list[str] | None, typer.Option(help="SET=FOLDER or SET=FILE, repeatable.")
     ] = None,
@@ -189,12 +218,9 @@ def main(
 ) -> None:
     """Print the table of accuracies, each checkpoint evaluated again."""
     places = dict(entry.split("=", 1) for entry in data or [])
-    trained = {} if train is None else {train: train_row(named(train), places, note)}
-    # Read after the hours of training: another row may have been trained meanwhile.
-    records = read_records() | trained
-    if trained:
-        rows = {name: [asdict(r) for r in found] for name, found in records.items()}
-        write_json(TABLE, {"rows": rows})
+    if train is not None:
+        _train(named(train), seed, places, note)
+    records = read_records()
     lines = [HEAD]
     for row in ROWS:
         found = records.get(row.name, [])

@@ -5,7 +5,15 @@ from dataclasses import replace
 
 import pytest
 
-from benchmarks.accuracy import RESULTS, checkpoint, evaluated, line, read_records
+from benchmarks.accuracy import (
+    RESULTS,
+    checkpoint,
+    evaluated,
+    joined,
+    line,
+    main,
+    read_records,
+)
 from benchmarks.accuracy_rows import ROWS, named
 from hwgq.errors import MismatchError, OptionError
 from hwgq.train.training import recipe_hash
@@ -53,3 +61,18 @@ def test_checkpoints_give_the_recorded_accuracy_to_the_image():
 def test_an_unknown_row_is_refused():
     with pytest.raises(OptionError, match="accuracy: has no row 'lenet'"):
         named("lenet")
+
+
+def test_seeds_trained_later_join_those_of_the_same_recipe():
+    first, second, third = RECORDS["digits"]
+    again = replace(second, test=0.0)
+    assert joined([first, third], [again]) == [first, again, third]
+    assert joined([first, second, third], [again]) == [first, again, third]
+    other = replace(again, recipe_sha256="0" * 64)
+    assert joined([first, second, third], [other]) == [other]
+
+
+def test_only_a_seed_of_the_row_is_trained():
+    with pytest.raises(OptionError, match=r"digits: has no seed 7\. Choose one of 0, "):
+        main(train="digits", seed=[7])
+    assert read_records() == RECORDS
