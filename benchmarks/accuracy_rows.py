@@ -104,8 +104,20 @@ ROWS: tuple[Row, ...] = (
     _float("fashion-cnn", seeds=(0,)),
     Row(name="fashion-lenet", recipe="fashion-lenet", quantizers=AFFINE, mark=91.0),
     _float("fashion-lenet", seeds=(0,)),
-    Row(name="cifar10-cnv", recipe="cifar10-cnv", seeds=(0,), mark=82.0),
-    Row(name="cifar10-cnv-gpu", recipe="cifar10-cnv-gpu", seeds=(0,), mark=87.8),
+    Row(
+        name="cifar10-cnv",
+        recipe="cifar10-cnv",
+        quantizers=AFFINE,
+        seeds=(0,),
+        mark=82.0,
+    ),
+    Row(
+        name="cifar10-cnv-gpu",
+        recipe="cifar10-cnv-gpu",
+        quantizers=AFFINE,
+        seeds=(0,),
+        mark=87.8,
+    ),
     Row(
         name="cifar10-vgg-small-hardware",
         recipe="cifar10-vgg-small-hardware",
