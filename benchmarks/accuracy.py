@@ -152,14 +152,14 @@ def line(row: Row, records: list[Record], how: str) -> str:
     """Write a row of the table, in Markdown."""
     if not records:
         words = "not run"
-        cells = [row.name, row.quantizers, words, _mark(row), "", "", "", "", "", how]
+        cells = [row.name, row.words, words, _mark(row), "", "", "", "", "", how]
         return f"| {' | '.join(cells)} |"
     values = [record.test for record in records]
     spread = f" ± {stdev(values):.2f}" if len(values) > 1 else ""
     first = records[0]
     cells = [
         row.name,
-        row.quantizers,
+        row.words,
         f"{mean(values):.2f}{spread}",
         _mark(row),
         ", ".join(str(record.seed) for record in records),
